@@ -1,0 +1,76 @@
+"""Every error that mvpc shows to a person.
+
+    MvpcError                   exit 1  something mvpc needs is missing or broken
+    ├── InputError              exit 2  what a person wrote is wrong (carries every problem at once)
+    │   └── NotFoundError       exit 2  a name that matches nothing, or more than one thing
+    ├── SecretError             exit 2  a secret reference that cannot be resolved
+    ├── LabError                exit 1  a disposable laptop or its image could not be made
+    └── RolloutError            exit 1  a rollout could not start or could not be carried on
+
+Exit codes of the command line: 0 done · 1 failed · 2 bad input · 3 done, but devices failed ·
+4 no device could be reached · 130 interrupted.
+
+A message says what is wrong; `where` says the place (file:line, row and column, device) and
+`hint` the next step. None of the three ever holds a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong, as a person can act on it: written `where: what. hint`."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        step = f" {self.hint.rstrip('.')}." if self.hint else ""
+        return f"{place}{self.what.rstrip('.')}.{step}"
+
+
+class MvpcError(Exception):
+    """Something mvpc needs is missing or broken."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.problems: tuple[Problem, ...] = (Problem(where, what, hint),)
+        super().__init__(str(self.problems[0]))
+
+
+class InputError(MvpcError):
+    """What a person wrote is wrong. Carries every problem found, not only the first."""
+
+    exit_code = 2
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> InputError:
+        """One error for many problems, in the given order."""
+        found = tuple(problems)
+        error = cls(found[0].what, where=found[0].where, hint=found[0].hint)
+        error.problems = found
+        return error
+
+
+class NotFoundError(InputError):
+    """A name that matches nothing, or more than one thing."""
+
+
+class SecretError(MvpcError):
+    """A secret reference that cannot be resolved. Names the reference, never the secret."""
+
+    exit_code = 2
+
+
+class LabError(MvpcError):
+    """A disposable laptop or its image could not be made."""
+
+
+class RolloutError(MvpcError):
+    """A rollout could not start or could not be carried on."""

@@ -1,0 +1,188 @@
+"""Decide who changes, what and why, and who does not and why. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from mvpc.model import (
+    ROLLED_OUT_STATES,
+    Action,
+    Bundle,
+    Change,
+    Component,
+    ComponentState,
+    Device,
+    Outcome,
+    Plan,
+    Probe,
+    Reach,
+    Scalar,
+    Skip,
+    Skipped,
+    Source,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """One selected laptop with all that a decision about it needs."""
+
+    device: Device
+    ressort: str
+    operator: str
+    bundle: Bundle | None = None
+    """What it should be; None when it is not rolled out to at all."""
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    """Settings path -> the line that set it."""
+    recorded: Mapping[str, ComponentState] = field(default_factory=dict)
+    """Component -> what our records say was last done."""
+    probe: Probe | None = None
+    """What the laptop itself said just now; None when it was not asked."""
+
+
+def make_plan(scope: str, subjects: Iterable[Subject]) -> Plan:
+    """Compare what every laptop should be with what it says, or else with what we recorded.
+
+    Args:
+        scope: the selection in words, for people.
+        subjects: laptops in the order in which the plan shall list them.
+    """
+    changes: list[Change] = []
+    skipped: list[Skipped] = []
+    ressorts: dict[str, str] = {}
+    for subject in subjects:
+        ressorts[subject.device.hostname] = subject.ressort
+        wanted = () if not_managed(subject) else tuple(_changes(subject))
+        reason = _skip(subject, wanted)
+        if reason is None:
+            changes.extend(wanted)
+        else:
+            skipped.append(reason)
+    return Plan(
+        scope=scope,
+        changes=tuple(changes),
+        skipped=tuple(skipped),
+        ressorts=ressorts,
+        hash=_hash(changes),
+    )
+
+
+def waiting(subjects: Iterable[Subject]) -> Iterator[Change]:
+    """What unreachable laptops would get if they were awake, judged by our records."""
+    for subject in subjects:
+        if not not_managed(subject) and subject.probe and subject.probe.reach is Reach.UNREACHABLE:
+            yield from _changes(subject)
+
+
+def not_managed(subject: Subject) -> Skipped | None:
+    """Why the inventory alone already rules the laptop out, or None."""
+    device = subject.device
+    why: tuple[Skip, str] | None = None
+    if not device.is_linux:
+        why = Skip.NOT_LINUX, f"{device.os} is not managed by mvpc"
+    elif device.state not in ROLLED_OUT_STATES:
+        why = Skip.NOT_IN_SERVICE, f"state {device.state}"
+    elif subject.bundle is None:
+        why = Skip.OTHER_OPERATOR, f"operated by {subject.operator}"
+    elif not device.host_key:
+        why = Skip.NOT_ENROLLED, "no SSH host key in the inventory"
+    return Skipped(device=device.hostname, why=why[0], detail=why[1]) if why else None
+
+
+def _skip(subject: Subject, wanted: Sequence[Change]) -> Skipped | None:
+    """Why a laptop has no work in this plan, or None when it has."""
+    if reason := not_managed(subject):
+        return reason
+    name, probe = subject.device.hostname, subject.probe
+    if probe is None:
+        return None if wanted else Skipped(device=name, why=Skip.RECORDED, detail=_since(subject))
+    if probe.reach is Reach.UNREACHABLE:
+        waits = f"{', '.join(change.component for change in wanted)} waits" if wanted else "nothing waits for it"
+        return Skipped(device=name, why=Skip.UNREACHABLE, detail=waits)
+    if probe.reach is not Reach.REACHED:
+        return Skipped(device=name, why=Skip.REFUSED, detail=probe.detail)
+    return None if wanted else Skipped(device=name, why=Skip.VERIFIED, detail="verified just now")
+
+
+def _since(subject: Subject) -> str:
+    oldest = min(state.at for state in subject.recorded.values())
+    return f"by our records of {oldest:%Y-%m-%d %H:%M}"
+
+
+def _changes(subject: Subject) -> Iterator[Change]:
+    if subject.bundle is None:
+        return
+    for component in subject.bundle.components:
+        found = _from_probe(subject, component) if _answered(subject) else _from_records(subject, component)
+        if found:
+            action, reason, source = found
+            yield Change(
+                device=subject.device.hostname,
+                component=component.name,
+                action=action,
+                reason=reason,
+                source=str(source or ""),
+                digest=component.digest,
+            )
+
+
+def _answered(subject: Subject) -> bool:
+    return subject.probe is not None and subject.probe.reach is Reach.REACHED
+
+
+_Finding = tuple[Action, str, Source | None]
+
+
+def _from_probe(subject: Subject, component: Component) -> _Finding | None:
+    assert subject.probe is not None  # noqa: S101 - _answered() holds
+    on_device = subject.probe.digests.get(component.name)
+    if on_device is None:
+        return Action.CREATE, "never applied", None
+    if on_device == "":
+        return Action.REPAIR, "the last attempt did not finish", None
+    if on_device != component.digest:
+        return _update(subject, component)
+    if drift := subject.probe.drift.get(component.name):
+        more = f" (+{len(drift) - 1} more)" if len(drift) > 1 else ""
+        return Action.REPAIR, f"drift: {drift[0]}{more}", None
+    return None
+
+
+def _from_records(subject: Subject, component: Component) -> _Finding | None:
+    state = subject.recorded.get(component.name)
+    if state is None or not state.digest:
+        return Action.CREATE, "never applied", None
+    if state.outcome is Outcome.FAILED:
+        return Action.REPAIR, "the last attempt failed", None
+    return None if state.digest == component.digest else _update(subject, component)
+
+
+def _update(subject: Subject, component: Component) -> _Finding:
+    state = subject.recorded.get(component.name)
+    edits = [] if state is None else list(_edits(state.inputs, component.inputs))
+    if not edits:
+        return Action.UPDATE, "a secret, template or catalogue entry changed", None
+    path, words = edits[0]
+    more = f" (+{len(edits) - 1} more)" if len(edits) > 1 else ""
+    return Action.UPDATE, words + more, subject.sources.get(path)
+
+
+def _edits(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> Iterator[tuple[str, str]]:
+    """Changed settings in words, removals first since they are what people most need to see."""
+    for path in old:
+        if path not in new:
+            yield path, f"- {path}"
+    for path, value in new.items():
+        if path not in old:
+            yield path, f"+ {path} = {value}"
+        elif old[path] != value:
+            yield path, f"{path}: {old[path]} -> {value}"
+
+
+def _hash(changes: Iterable[Change]) -> str:
+    """A fingerprint of the work: the same changes give the same hash, whoever is asleep beside them."""
+    text = json.dumps([asdict(change) for change in changes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

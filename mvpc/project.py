@@ -1,0 +1,107 @@
+"""The project folder: where profiles, inventory and images lie, and where mvpc keeps its state."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mvpc.errors import InputError, Problem
+
+MARKER = "mvpc.toml"
+
+_KEYS: dict[str, dict[str, type]] = {
+    "ssh": {"user": str, "port": int, "key": str},
+    "state": {"folder": str},
+    "organisation": {"operator": str},
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """One project folder with its settings. All paths are absolute."""
+
+    root: Path
+    state: Path
+    """Database, secrets, images and runs; mode 0700."""
+    ssh_user: str = "mvpc-admin"
+    ssh_port: int = 22
+    ssh_key: Path
+    operator: str = ""
+    """Whose laptops are rolled out to, as in inventory/organisation.yml; empty means everybody's."""
+
+    @property
+    def database(self) -> Path:
+        """The inventory and all results."""
+        return self.state / "mvpc.db"
+
+    @property
+    def secrets(self) -> Path:
+        """One file per secret reference."""
+        return self.state / "secrets"
+
+    @property
+    def images(self) -> Path:
+        """Root file systems that were built."""
+        return self.state / "images"
+
+    def make_state(self) -> Path:
+        """Create the state folder, readable by its owner alone, and return it."""
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.state
+
+
+def find_project(start: Path) -> Project:
+    """The project that `start` lies in: the nearest folder upwards that holds `mvpc.toml`.
+
+    Raises:
+        InputError: no such folder, or `mvpc.toml` is wrong.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / MARKER).is_file():
+            return load_project(folder)
+    raise InputError(
+        f"no {MARKER} in {start} or above it",
+        hint="Change into a project folder, or name one with: mvpc --project FOLDER",
+    )
+
+
+def load_project(root: Path) -> Project:
+    """Read `mvpc.toml` of one project folder; raises InputError with every problem in it."""
+    settings = _read(root / MARKER)
+    ssh = settings.get("ssh", {})
+    state = root / Path(settings.get("state", {}).get("folder", ".mvpc")).expanduser()
+    return Project(
+        root=root,
+        state=state,
+        ssh_user=ssh.get("user", "mvpc-admin"),
+        ssh_port=ssh.get("port", 22),
+        operator=settings.get("organisation", {}).get("operator", ""),
+        ssh_key=root / Path(ssh["key"]).expanduser() if "key" in ssh else state / "ssh" / "id_ed25519",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not valid TOML ({error})", where=MARKER) from error
+    problems = [problem for section, values in settings.items() for problem in _check(section, values)]
+    if problems:
+        raise InputError.of(problems)
+    return settings
+
+
+def _check(section: str, values: Any) -> list[Problem]:
+    known = _KEYS.get(section)
+    if known is None or not isinstance(values, dict):
+        return [Problem(MARKER, f"[{section}] is not known", f"Known sections: {', '.join(_KEYS)}")]
+    problems = []
+    for key, value in values.items():
+        if key not in known:
+            problems.append(Problem(MARKER, f"{section}.{key} is not known", f"Known: {', '.join(known)}"))
+        elif type(value) is not known[key]:
+            problems.append(Problem(MARKER, f"{section}.{key} must be of type {known[key].__name__}"))
+    return problems

@@ -1,0 +1,151 @@
+"""What we believe of a laptop, since when, and what to do next. Pure: records in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from mvpc.model import (
+    COMPONENTS,
+    ROLLED_OUT_STATES,
+    ComponentResult,
+    ComponentState,
+    Device,
+    DeviceSeen,
+    LifeCycle,
+    Outcome,
+    Reach,
+    RolloutRow,
+)
+
+SILENT_AFTER = timedelta(days=30)
+"""A laptop that has not answered for so long is worth a question."""
+
+
+class Verdict(StrEnum):
+    """One word for the helpdesk, worst first."""
+
+    REFUSED = "refused"  #: something answers at its address, but not as this laptop
+    FAILED = "failed"  #: the last rollout could not finish on it
+    DRIFTED = "drifted"  #: it differs from what it was brought to
+    OUTDATED = "outdated"  #: a change waits for it
+    SILENT = "silent"  #: not heard of for a long time
+    NEW = "new"  #: no rollout has reached it yet
+    UNMANAGED = "unmanaged"  #: in the inventory, but not rolled out to
+    APPLIED = "applied"  #: brought to its profile, not asked since
+    OK = "ok"  #: brought to its profile and verified afterwards
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Knowledge:
+    """All that our records hold of one laptop."""
+
+    device: Device
+    states: Mapping[str, ComponentState] = field(default_factory=dict)
+    seen: DeviceSeen | None = None
+    last_rollout: RolloutRow | None = None
+    last_results: Sequence[ComponentResult] = ()
+    """Results of this laptop in the last rollout that selected it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceStatus:
+    """The answer for one laptop."""
+
+    device: Device
+    verdict: Verdict
+    reason: str
+    since: datetime | None
+    last_seen: datetime | None
+    last_rollout: int | None
+    drift: Mapping[str, tuple[str, ...]]
+    next_step: str
+
+
+def device_status(known: Knowledge, now: datetime) -> DeviceStatus:
+    """Judge one laptop by our records."""
+    verdict, reason, since = _verdict(known, now)
+    return DeviceStatus(
+        device=known.device,
+        verdict=verdict,
+        reason=reason,
+        since=since,
+        last_seen=known.seen.last_seen if known.seen else None,
+        last_rollout=known.last_rollout.id if known.last_rollout else None,
+        drift=known.seen.drift if known.seen else {},
+        next_step=_next_step(verdict, known),
+    )
+
+
+_Judgement = tuple[Verdict, str, datetime | None]
+"""Verdict, its reason, and since when it holds."""
+
+
+def _verdict(known: Knowledge, now: datetime) -> _Judgement:
+    """The first rule that holds, worst first."""
+    if reason := _unmanaged(known.device):
+        return Verdict.UNMANAGED, reason, None
+    return _trouble(known) or _waiting(known) or _settled(known, now)
+
+
+def _trouble(known: Knowledge) -> _Judgement | None:
+    seen = known.seen
+    if seen and seen.reach in {Reach.REFUSED, Reach.BROKEN}:
+        return Verdict.REFUSED, seen.detail, seen.at
+    if failed := [state for state in known.states.values() if state.outcome is Outcome.FAILED]:
+        return Verdict.FAILED, f"{failed[0].component}: {failed[0].error}", failed[0].at
+    if seen and (drifted := [name for name, words in seen.drift.items() if words]):
+        return Verdict.DRIFTED, f"{', '.join(drifted)} differs from its profile", seen.last_seen
+    return None
+
+
+def _waiting(known: Knowledge) -> _Judgement | None:
+    if waits := [result for result in known.last_results if result.outcome is Outcome.UNREACHABLE]:
+        return Verdict.OUTDATED, f"{', '.join(result.component for result in waits)} waits", waits[0].at
+    return None if known.states else (Verdict.NEW, "no rollout has reached it yet", None)
+
+
+def _settled(known: Knowledge, now: datetime) -> _Judgement:
+    applied = max(state.at for state in known.states.values())
+    last_seen = known.seen.last_seen if known.seen else None
+    if now - max(applied, last_seen or applied) > SILENT_AFTER:
+        return Verdict.SILENT, "has not answered for a long time", last_seen or applied
+    if last_seen and last_seen >= applied and set(known.states) >= set(COMPONENTS):
+        return Verdict.OK, "as its profile says", last_seen
+    return Verdict.APPLIED, "brought to its profile, not asked since", applied
+
+
+def _unmanaged(device: Device) -> str:
+    if not device.is_linux:
+        return f"{device.os} is not managed by mvpc"
+    if device.state not in ROLLED_OUT_STATES:
+        return f"state {device.state}"
+    return "" if device.host_key else "not enrolled: no SSH host key in the inventory"
+
+
+def _next_step(verdict: Verdict, known: Knowledge) -> str:
+    name = known.device.hostname
+    steps = {
+        Verdict.OK: "nothing to do",
+        Verdict.APPLIED: f"to verify it now: mvpc status {name} --live",
+        Verdict.NEW: f"mvpc rollout --device {name}",
+        Verdict.OUTDATED: f"switch it on, then: mvpc rollout --device {name}",
+        Verdict.DRIFTED: f"to repair it: mvpc rollout --device {name}",
+        Verdict.FAILED: f"remove the cause, then: mvpc rollout --device {name}",
+        Verdict.REFUSED: "find out whether it was reinstalled or replaced; "
+        f"only then: mvpc device set {name} host_key=...",
+        Verdict.SILENT: "ask its user or its authority where it is",
+    }
+    return steps.get(verdict) or _next_for_unmanaged(known.device)
+
+
+def _next_for_unmanaged(device: Device) -> str:
+    if not device.is_linux:
+        return "nothing to do in mvpc"
+    if device.state is LifeCycle.LOST:
+        return "treat it as an incident: its keys must be revoked"
+    if device.state in ROLLED_OUT_STATES:
+        return f"enter its SSH host key: mvpc device set {device.hostname} host_key=..."
+    return f"when it is ready for use: mvpc device set {device.hostname} state=..."

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from mvpc.errors import InputError
+from mvpc.project import find_project
+
+
+def test_the_project_is_found_from_any_folder_inside(tmp_path):
+    (tmp_path / "mvpc.toml").write_text("")
+    (tmp_path / "profiles" / "ressorts").mkdir(parents=True)
+    project = find_project(tmp_path / "profiles" / "ressorts")
+    assert (project.root, project.state, project.ssh_user) == (tmp_path, tmp_path / ".mvpc", "mvpc-admin")
+
+
+def test_settings_replace_defaults(tmp_path):
+    (tmp_path / "mvpc.toml").write_text('[ssh]\nport = 2222\nkey = "keys/admin"\n[state]\nfolder = "/var/lib/mvpc"\n')
+    project = find_project(tmp_path)
+    assert (project.ssh_port, project.ssh_key) == (2222, tmp_path / "keys" / "admin")
+    assert str(project.database) == "/var/lib/mvpc/mvpc.db"
+
+
+def test_every_mistake_is_named_at_once(tmp_path):
+    (tmp_path / "mvpc.toml").write_text('[ssh]\nport = "22"\nusr = "x"\n[lab]\n')
+    with pytest.raises(InputError) as caught:
+        find_project(tmp_path)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "mvpc.toml: ssh.port must be of type int.",
+        "mvpc.toml: ssh.usr is not known. Known: user, port, key.",
+        "mvpc.toml: [lab] is not known. Known sections: ssh, state, organisation.",
+    ]
+
+
+def test_broken_toml_names_the_line(tmp_path):
+    (tmp_path / "mvpc.toml").write_text("[ssh]\nport = \n")
+    with pytest.raises(InputError, match="line 2"):
+        find_project(tmp_path)
+
+
+def test_outside_of_any_project_the_next_step_is_named(tmp_path):
+    with pytest.raises(InputError, match="--project FOLDER"):
+        find_project(tmp_path)
+
+
+def test_the_state_folder_is_private(tmp_path):
+    (tmp_path / "mvpc.toml").write_text("")
+    assert find_project(tmp_path).make_state().stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from mvpc.model import COMPONENTS, ComponentResult, ComponentState, DeviceSeen, LifeCycle, Outcome, Reach, RolloutRow
+from mvpc.status import Knowledge, Verdict, device_status
+from mvpc.testing import NOON, a_device
+
+HOUR = timedelta(hours=1)
+
+
+def states(at=NOON, **outcomes: Outcome) -> dict[str, ComponentState]:
+    return {
+        name: ComponentState(
+            device="nb-000123",
+            component=name,
+            outcome=outcomes.get(name, Outcome.CHANGED),
+            digest="a",
+            at=at,
+            rollout=1,
+            error="apt-get failed" if outcomes.get(name) is Outcome.FAILED else "",
+        )
+        for name in COMPONENTS
+    }
+
+
+def seen(**fields: Any) -> DeviceSeen:
+    values: dict[str, Any] = {"device": "nb-000123", "at": NOON, "reach": Reach.REACHED, "last_seen": NOON}
+    return DeviceSeen(**values | fields)
+
+
+def judge(now: datetime = NOON, **known: Any) -> tuple[Verdict, str]:
+    values: dict[str, Any] = {"device": a_device()}
+    status = device_status(Knowledge(**values | known), now)
+    return status.verdict, status.reason
+
+
+def test_a_laptop_that_was_asked_after_its_rollout_is_ok():
+    assert judge(states=states(NOON - HOUR), seen=seen())[0] is Verdict.OK
+
+
+def test_applied_without_a_later_answer_is_not_called_ok():
+    assert judge(states=states(NOON), seen=seen(at=NOON - HOUR, last_seen=NOON - HOUR))[0] is Verdict.APPLIED
+
+
+def test_drift_names_the_component():
+    verdict = judge(states=states(NOON - HOUR), seen=seen(drift={"base": ("file /etc/hosts differs",), "vpn": ()}))
+    assert verdict == (Verdict.DRIFTED, "base differs from its profile")
+
+
+def test_a_failure_names_component_and_cause():
+    assert judge(states=states(software=Outcome.FAILED), seen=seen()) == (Verdict.FAILED, "software: apt-get failed")
+
+
+def test_a_change_that_waits_for_a_sleeping_laptop_makes_it_outdated():
+    waits = ComponentResult(device="nb-000123", component="wifi", outcome=Outcome.UNREACHABLE, at=NOON)
+    asleep = seen(reach=Reach.UNREACHABLE, last_seen=NOON - HOUR)
+    row = RolloutRow(
+        id=7, started=NOON, ended=NOON, interrupted=False, actor="anna", scope="FM", plan_hash="h", counts={}
+    )
+    verdict = judge(states=states(NOON - HOUR), seen=asleep, last_rollout=row, last_results=[waits])
+    assert verdict == (Verdict.OUTDATED, "wifi waits")
+
+
+def test_something_else_at_its_address_is_the_worst_news():
+    strange = seen(reach=Reach.REFUSED, detail="its SSH host key is not the one in the inventory")
+    assert judge(states=states(software=Outcome.FAILED), seen=strange)[0] is Verdict.REFUSED
+
+
+def test_a_laptop_that_no_rollout_reached_is_new():
+    assert judge()[0] is Verdict.NEW
+
+
+def test_a_laptop_that_has_been_silent_for_a_month_is_worth_a_question():
+    assert judge(now=NOON + timedelta(days=31), states=states(NOON - HOUR), seen=seen())[0] is Verdict.SILENT
+
+
+def test_windows_lost_and_unenrolled_laptops_are_unmanaged_with_the_reason():
+    assert judge(device=a_device(os="windows-11")) == (Verdict.UNMANAGED, "windows-11 is not managed by mvpc")
+    assert judge(device=a_device(state=LifeCycle.LOST)) == (Verdict.UNMANAGED, "state lost")
+    assert judge(device=a_device(host_key=""))[1].startswith("not enrolled")
+
+
+def test_every_verdict_has_a_next_step():
+    cases: list[dict[str, Any]] = [
+        {"states": states(NOON - HOUR), "seen": seen()},
+        {"states": states(software=Outcome.FAILED)},
+        {"device": a_device(os="windows-11")},
+        {"device": a_device(state=LifeCycle.LOST)},
+        {},
+    ]
+    for known in cases:
+        values: dict[str, Any] = {"device": a_device()}
+        assert device_status(Knowledge(**values | known), NOON).next_step
