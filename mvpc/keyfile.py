@@ -14,7 +14,7 @@ Keyfile = Mapping[str, Mapping[str, str]]
 
 _NAMESPACE = uuid.UUID("6f1c9c0e-6f0a-5f6e-9d1e-6d7670632d31")
 _PLAIN_SSID = re.compile(r"^(?=.*[A-Za-z_])[A-Za-z0-9 _.-]+$")
-_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _UNESCAPES = {"\\": "\\", "n": "\n", "r": "\r", "t": "\t", "s": " ", ";": ";"}
 
 
@@ -125,11 +125,10 @@ def _get(keyfile: Keyfile, section: str, key: str) -> str:
 
 
 def _escape(value: str) -> str:
-    escaped = "".join(_ESCAPES.get(character, character) for character in value)
-    if escaped.startswith(" "):
-        return "\\s" + escaped[1:]
-    return escaped
+    escaped = value.translate(_ESCAPES)
+    return "\\s" + escaped[1:] if escaped.startswith(" ") else escaped
 
 
 def _unescape(value: str) -> str:
-    return re.sub(r"\\(.)", lambda match: _UNESCAPES.get(match[1], match[0]), value.lstrip(" \t"))
+    bare = value.lstrip(" \t")
+    return re.sub(r"\\(.)", lambda match: _UNESCAPES.get(match[1], match[0]), bare) if "\\" in bare else bare

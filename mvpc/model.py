@@ -341,7 +341,7 @@ class Filter:
     os: str = ""
     """Family (`debian`) or family and release (`debian-13`)."""
     text: str = ""
-    """Part of any name or number of the device, its room or its address, in any case."""
+    """Part of any name, number, place or address of the device, in any case."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -55,7 +55,7 @@ def make_plan(scope: str, subjects: Iterable[Subject]) -> Plan:
     ressorts: dict[str, str] = {}
     for subject in subjects:
         ressorts[subject.device.hostname] = subject.ressort
-        wanted = () if not_managed(subject) else tuple(_changes(subject))
+        wanted = tuple(_changes(subject))
         reason = _skip(subject, wanted)
         if reason is None:
             changes.extend(wanted)
@@ -73,20 +73,17 @@ def make_plan(scope: str, subjects: Iterable[Subject]) -> Plan:
 def waiting(subjects: Iterable[Subject]) -> Iterator[Change]:
     """What unreachable laptops would get if they were awake, judged by our records."""
     for subject in subjects:
-        if not not_managed(subject) and subject.probe and subject.probe.reach is Reach.UNREACHABLE:
+        if subject.probe and subject.probe.reach is Reach.UNREACHABLE:
             yield from _changes(subject)
 
 
-def not_managed(subject: Subject) -> Skipped | None:
-    """Why the inventory alone already rules the laptop out, or None."""
-    device = subject.device
+def not_managed(device: Device) -> Skipped | None:
+    """Why the inventory alone already rules a laptop out, or None."""
     why: tuple[Skip, str] | None = None
     if not device.is_linux:
         why = Skip.NOT_LINUX, f"{device.os} is not managed by mvpc"
     elif device.state not in ROLLED_OUT_STATES:
         why = Skip.NOT_IN_SERVICE, f"state {device.state}"
-    elif subject.bundle is None:
-        why = Skip.OTHER_OPERATOR, f"operated by {subject.operator}"
     elif not device.host_key:
         why = Skip.NOT_ENROLLED, "no SSH host key in the inventory"
     return Skipped(device=device.hostname, why=why[0], detail=why[1]) if why else None
@@ -94,9 +91,11 @@ def not_managed(subject: Subject) -> Skipped | None:
 
 def _skip(subject: Subject, wanted: Sequence[Change]) -> Skipped | None:
     """Why a laptop has no work in this plan, or None when it has."""
-    if reason := not_managed(subject):
+    if reason := not_managed(subject.device):
         return reason
     name, probe = subject.device.hostname, subject.probe
+    if subject.bundle is None:
+        return Skipped(device=name, why=Skip.OTHER_OPERATOR, detail=f"operated by {subject.operator}")
     if probe is None:
         return None if wanted else Skipped(device=name, why=Skip.RECORDED, detail=_since(subject))
     if probe.reach is Reach.UNREACHABLE:
@@ -113,7 +112,7 @@ def _since(subject: Subject) -> str:
 
 
 def _changes(subject: Subject) -> Iterator[Change]:
-    if subject.bundle is None:
+    if subject.bundle is None or not_managed(subject.device):
         return
     for component in subject.bundle.components:
         found = _from_probe(subject, component) if _answered(subject) else _from_records(subject, component)

@@ -15,6 +15,7 @@ _KEYS: dict[str, dict[str, type]] = {
     "ssh": {"user": str, "port": int, "key": str},
     "state": {"folder": str},
     "organisation": {"operator": str},
+    "lab": {"home": str, "bridge": str, "addresses": str},
 }
 
 
@@ -25,10 +26,14 @@ class Project:
     root: Path
     state: Path
     """Database, secrets, images and runs; mode 0700."""
-    ssh_user: str = "mvpc-admin"
-    ssh_port: int = 22
+    ssh_user: str
+    ssh_port: int
     ssh_key: Path
-    operator: str = ""
+    lab_home: Path
+    """Outside of the project, so that any checkout can clean up after any other."""
+    lab_bridge: str
+    lab_addresses: str
+    operator: str
     """Whose laptops are rolled out to, as in inventory/organisation.yml; empty means everybody's."""
 
     @property
@@ -71,7 +76,7 @@ def find_project(start: Path) -> Project:
 def load_project(root: Path) -> Project:
     """Read `mvpc.toml` of one project folder; raises InputError with every problem in it."""
     settings = _read(root / MARKER)
-    ssh = settings.get("ssh", {})
+    ssh, lab = settings.get("ssh", {}), settings.get("lab", {})
     state = root / Path(settings.get("state", {}).get("folder", ".mvpc")).expanduser()
     return Project(
         root=root,
@@ -79,7 +84,10 @@ def load_project(root: Path) -> Project:
         ssh_user=ssh.get("user", "mvpc-admin"),
         ssh_port=ssh.get("port", 22),
         operator=settings.get("organisation", {}).get("operator", ""),
-        ssh_key=root / Path(ssh["key"]).expanduser() if "key" in ssh else state / "ssh" / "id_ed25519",
+        lab_home=root / Path(lab.get("home", "/var/lib/mvpc-lab")).expanduser(),
+        lab_bridge=lab.get("bridge", "mvpc0"),
+        lab_addresses=lab.get("addresses", "10.77.0.0/24"),
+        ssh_key=root / Path(ssh["key"]).expanduser() if "key" in ssh else state / "ssh" / "id_ecdsa",
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -98,10 +99,11 @@ def roll_out(job: Job, seams: Seams) -> Rollout:
     number = seams.recorder.begin_rollout(job.plan, actor=job.actor, at=seams.now())
     results: list[ComponentResult] = []
     try:
-        for result in _converge(job, number, seams):
-            seams.recorder.record(number, [result], _inputs(result, job.bundles))
-            seams.observe(result)
-            results.append(result)
+        with closing(_converge(job, number, seams)) as arriving:
+            for result in arriving:
+                seams.recorder.record(number, [result], _inputs(result, job.bundles))
+                seams.observe(result)
+                results.append(result)
         verified = _verify(results, job.devices, seams)
     except BaseException:
         _end(seams, number, results, interrupted=True)
@@ -119,7 +121,7 @@ def worst_outcomes(results: Iterable[ComponentResult]) -> dict[Outcome, int]:
     return dict(Counter(worst.values()))
 
 
-def _converge(job: Job, number: int, seams: Seams) -> Iterator[ComponentResult]:
+def _converge(job: Job, number: int, seams: Seams) -> Generator[ComponentResult, None, None]:
     for change in job.asleep:
         yield ComponentResult(
             device=change.device, component=change.component, outcome=Outcome.UNREACHABLE, at=seams.now()

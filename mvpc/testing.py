@@ -62,7 +62,8 @@ def a_bundle(device: str = "nb-000123", *, inputs: Mapping[str, Scalar] | None =
 def a_probe(device: str = "nb-000123", *, reach: Reach = Reach.REACHED, **fields: Any) -> Probe:
     """The answer of a laptop that holds digest `a` in every component and has not drifted."""
     digests = dict.fromkeys(COMPONENTS, "a") if reach is Reach.REACHED else {}
-    return Probe(device=device, reach=reach, **({"at": NOON, "digests": digests} | fields))
+    values: dict[str, Any] = {"at": NOON, "digests": digests}
+    return Probe(device=device, reach=reach, **values | fields)
 
 
 @dataclass(kw_only=True)

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,20 +94,3 @@ def test_names_that_networkmanager_could_misread_are_written_as_bytes(name: str,
 
 def test_the_uuid_is_stable_and_differs_between_laptops():
     assert connection_uuid("nb-1", "lan-mv") == connection_uuid("nb-1", "lan-mv") != connection_uuid("nb-2", "lan-mv")
-
-
-@pytest.mark.skipif(shutil.which("nmcli") is None, reason="needs nmcli (Debian package network-manager)")
-@pytest.mark.parametrize(
-    "keyfile", [ENTERPRISE, GUEST | {"wifi": {"mode": "infrastructure", "ssid": ssid("Gäste; 76")}}]
-)
-def test_networkmanager_itself_reads_the_keyfile(keyfile):
-    done = subprocess.run(
-        ["nmcli", "--offline", "connection", "modify", "connection.autoconnect", "yes"],
-        input=to_text(keyfile),
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=20,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert parse(done.stdout)["connection"]["id"] == keyfile["connection"]["id"]

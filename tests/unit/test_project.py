@@ -21,13 +21,13 @@ def test_settings_replace_defaults(tmp_path):
 
 
 def test_every_mistake_is_named_at_once(tmp_path):
-    (tmp_path / "mvpc.toml").write_text('[ssh]\nport = "22"\nusr = "x"\n[lab]\n')
+    (tmp_path / "mvpc.toml").write_text('[ssh]\nport = "22"\nusr = "x"\n[labor]\n')
     with pytest.raises(InputError) as caught:
         find_project(tmp_path)
     assert [str(problem) for problem in caught.value.problems] == [
         "mvpc.toml: ssh.port must be of type int.",
         "mvpc.toml: ssh.usr is not known. Known: user, port, key.",
-        "mvpc.toml: [lab] is not known. Known sections: ssh, state, organisation.",
+        "mvpc.toml: [labor] is not known. Known sections: ssh, state, organisation, lab.",
     ]
 
 
