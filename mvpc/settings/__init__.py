@@ -1,0 +1,45 @@
+"""Settings: the strict schema of a merged profile, and the profiles of all devices."""
+
+from __future__ import annotations
+
+from mvpc.settings.base import Apt, Base, Day, Ssh, Updates, Window
+from mvpc.settings.checking import Report, check
+from mvpc.settings.comparison import Difference, Side, compare
+from mvpc.settings.effective import DEFAULT, Value, effective
+from mvpc.settings.jsonschema import json_schema
+from mvpc.settings.kinds import present
+from mvpc.settings.models import Settings
+from mvpc.settings.stacks import Profile, Profiles
+from mvpc.settings.validation import validate
+from mvpc.settings.vpn import Dns, Gateway, Vpn
+from mvpc.settings.wifi import Eap, SecretRef, Wifi, WifiNetwork
+
+__all__ = [
+    "DEFAULT",
+    "Apt",
+    "Base",
+    "Day",
+    "Difference",
+    "Dns",
+    "Eap",
+    "Gateway",
+    "Profile",
+    "Profiles",
+    "Report",
+    "SecretRef",
+    "Settings",
+    "Side",
+    "Ssh",
+    "Updates",
+    "Value",
+    "Vpn",
+    "Wifi",
+    "WifiNetwork",
+    "Window",
+    "check",
+    "compare",
+    "effective",
+    "json_schema",
+    "present",
+    "validate",
+]

@@ -1,0 +1,94 @@
+"""What every laptop has: time, package sources, SSH, kernel parameters, updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mvpc.settings.kinds import Account, Host, Presence, SysctlName, SysctlValue, TimeOfDay, TimeZone, Url, present
+from mvpc.strict import Finding, StrictModel, refuse_all
+
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class Apt(StrictModel):
+    """Where Debian packages come from. Both empty: the package sources of the laptop are left alone."""
+
+    mirror: Url | None = None
+    """Mirror of the distribution."""
+    security_mirror: Url | None = None
+    """Mirror of its security updates."""
+
+
+class Ssh(StrictModel):
+    """The SSH server of the laptop, through which mvpc works."""
+
+    crypto: Literal["bsi-tr-02102-2026-01", "openssh-modern"] = "bsi-tr-02102-2026-01"
+    """Algorithms: those of BSI TR-02102-4 (edition 2026-01), or those that OpenSSH prefers today."""
+    allow_users: Mapping[Account, Presence] = {"mvpc-admin": "present"}
+    """Accounts that may log in. The account of mvpc itself (mvpc.toml, ssh.user) must be among them."""
+    idle_timeout_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
+    """Sessions that stay silent for so long are closed."""
+
+    @model_validator(mode="after")
+    def _somebody_may_log_in(self) -> Self:
+        if not present(self.allow_users):
+            refuse_all([Finding(("allow_users",), "lets nobody log in, not even mvpc", "Keep mvpc-admin: present")])
+        return self
+
+
+class Window(StrictModel):
+    """When updates may be installed, in local time. An end before the start means: after midnight."""
+
+    start: TimeOfDay
+    """Time of day in quotes, "20:00"."""
+    end: TimeOfDay
+    """Time of day in quotes, "23:00"."""
+    days: Mapping[Day, Presence]
+    """Days on which the window opens."""
+
+    @model_validator(mode="after")
+    def _opens_at_all(self) -> Self:
+        findings = []
+        if self.start == self.end:
+            findings.append(Finding(("end",), "is the same as start, so the window never opens", "Write a later time"))
+        if not present(self.days):
+            findings.append(Finding(("days",), "has no day that is present", "Write for example: monday: present"))
+        refuse_all(findings)
+        return self
+
+
+class Updates(StrictModel):
+    """Automatic security updates (unattended-upgrades)."""
+
+    automatic: bool = True
+    """Whether the laptop installs security updates by itself."""
+    window: Window | None = None
+    """When it may do so; nothing means at any time."""
+    reboot: Literal["never", "in_window"] = "never"
+    """Whether it may restart by itself after an update that needs it."""
+
+    @model_validator(mode="after")
+    def _restarts_only_in_a_window(self) -> Self:
+        if self.reboot == "in_window" and self.window is None:
+            refuse_all([Finding(("reboot",), "is in_window, but there is no window", "Add window, or write never")])
+        return self
+
+
+class Base(StrictModel):
+    """What every laptop has."""
+
+    timezone: TimeZone = "Europe/Berlin"
+    """Time zone of the IANA database."""
+    time_servers: Mapping[Host, Presence] = {}
+    """NTP servers; none means those of the distribution."""
+    apt: Apt = Apt()
+    """Package sources."""
+    ssh: Ssh = Ssh()
+    """SSH server."""
+    sysctl: Mapping[SysctlName, SysctlValue] = {}
+    """Kernel parameters and their values (sysctl.d(5))."""
+    updates: Updates = Updates()
+    """Automatic updates."""

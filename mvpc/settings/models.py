@@ -1,0 +1,41 @@
+"""What a profile may say. Every key, its meaning and its default stand here and in the modules of the components.
+
+`profiles/schema.json` is made from these models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mvpc.settings.base import Base, Day
+from mvpc.settings.kinds import Presence, ProductName
+from mvpc.settings.vpn import Vpn
+from mvpc.settings.wifi import Wifi
+from mvpc.strict import StrictModel
+
+__all__ = ["Day", "Settings"]
+
+
+class Settings(StrictModel):
+    """The merged, validated truth for all devices that share a stack of layers. Equal only to itself."""
+
+    base: Base = Base()
+    """What every laptop has: time, SSH, kernel parameters, updates."""
+    vpn: Vpn = Vpn()
+    """The tunnel into the state's network."""
+    wifi: Wifi = Wifi()
+    """Wireless networks."""
+    software: Mapping[ProductName, Presence] = {}
+    """Products of profiles/catalogue/ by name."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of all secrets that laptops with these settings need, sorted."""
+        networks = self.wifi.networks.values()
+        return tuple(sorted({each.psk.secret for each in networks if each.state == "present" and each.psk}))

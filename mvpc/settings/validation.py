@@ -1,0 +1,75 @@
+"""Merged -> Settings, or every problem with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from pydantic import ValidationError
+
+from mvpc.errors import InputError, Problem
+from mvpc.profiles import Merged, dotted, in_order, suggestion
+from mvpc.settings.models import Settings
+from mvpc.strict import is_path, keys_at, problems_of
+from mvpc.yamlfile import HIDDEN
+
+
+def validate(merged: Merged, *, products: Collection[str] | None = None, admin: str = "") -> Settings:
+    """Check merged layers against the schema.
+
+    Args:
+        merged: what the layers of a device say together.
+        products: names in the catalogue; None leaves them unchecked.
+        admin: the account that mvpc logs in with; when given, it must be allowed to.
+
+    Raises:
+        InputError: with every problem, each at the line that set the value. No value is shown.
+    """
+    problems = [*_hidden_characters(merged), *_locks(merged), *_products(merged, products)]
+    try:
+        settings = Settings.model_validate(merged.values)
+    except ValidationError as error:
+        problems += problems_of(error, model=Settings, place=merged.place)
+    else:
+        problems += _admin(merged, settings, admin)
+    if problems:
+        raise InputError.of(in_order(problems))
+    return settings
+
+
+def _hidden_characters(merged: Merged) -> Iterator[Problem]:
+    """A line break in a value could add a line to a file on the laptop."""
+    for keys, origin in merged.origins.items():
+        text = origin.value
+        if isinstance(text, str) and ("\n" in text or HIDDEN.search(text)):
+            step = "Write it in one line of visible characters"
+            yield Problem(str(origin.source), f"{dotted(keys)}: holds an invisible character", step)
+
+
+def _locks(merged: Merged) -> Iterator[Problem]:
+    for lock, source in merged.locks.items():
+        if not is_path(Settings, lock):
+            step = suggestion(lock, _paths()) or "Write a path such as base.ssh"
+            yield Problem(str(source), f"lock: no setting is called {lock}", step)
+
+
+def _paths() -> Iterator[str]:
+    for section in Settings.model_fields:
+        yield section
+        yield from (f"{section}.{key}" for key in keys_at(Settings, (section,)) or ())
+
+
+def _products(merged: Merged, products: Collection[str] | None) -> Iterator[Problem]:
+    software = merged.values.get("software")
+    if products is None or not isinstance(software, dict):
+        return
+    for name in software:
+        if name not in products:
+            step = suggestion(name, products) or f"Add profiles/catalogue/{name}.yml, or remove it here"
+            yield Problem(str(merged.place(("software", name))), f"software.{name}: not in the catalogue", step)
+
+
+def _admin(merged: Merged, settings: Settings, admin: str) -> Iterator[Problem]:
+    path = ("base", "ssh", "allow_users")
+    if admin and settings.base.ssh.allow_users.get(admin) != "present":
+        what = f"{dotted(path)}: {admin} is not allowed, so mvpc would lock itself out"
+        yield Problem(str(merged.place((*path, admin))), what, f"Add {admin}: present")
