@@ -1,0 +1,79 @@
+"""Compile: profiles and inventory in, one bundle for each laptop out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from mvpc.errors import InputError, Problem
+from mvpc.keyfile import lint
+from mvpc.model import COMPONENTS, Bundle, Connection, Device, Scalar, Source
+from mvpc.profiles import Merged, dotted, flatten
+from mvpc.render import Renderer
+from mvpc.settings import Profile, Profiles, Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compiled:
+    """One laptop's bundle with the truth behind it."""
+
+    bundle: Bundle
+    settings: Settings
+    sources: Mapping[str, Source]
+    """Settings path -> the line that set it."""
+
+
+class Compiler:
+    """Compiles laptops of one project. What laptops with the same layers share is worked out once."""
+
+    def __init__(self, profiles: Profiles, renderer: Renderer) -> None:
+        self._profiles = profiles
+        self._renderer = renderer
+        self._stacks: dict[Profile, _Stack] = {}
+
+    def compile(self, device: Device, ressort: str) -> Compiled:
+        """The bundle of one laptop.
+
+        Raises:
+            InputError: a layer, the catalogue or a setting is wrong, or does not fit this laptop.
+            SecretError: a secret is missing.
+        """
+        profile = self._profiles.of(
+            workplace=device.workplace, ressort=ressort, authority=device.authority, hostname=device.hostname
+        )
+        stack = self._stacks.setdefault(profile, _Stack(profile.merged))
+        bundle = self._renderer.render(device, profile.settings, stack.inputs)
+        _refuse_dangerous(bundle)
+        return Compiled(bundle=bundle, settings=profile.settings, sources=stack.sources)
+
+
+def _refuse_dangerous(bundle: Bundle) -> None:
+    """The last look at what NetworkManager would accept without a word."""
+    connections = [
+        part for component in bundle.components for part in component.resources if isinstance(part, Connection)
+    ]
+    problems = [
+        Problem(bundle.device, f"connection {part.id}: {complaint}", "Mend the profile; this is never rolled out")
+        for part in connections
+        for complaint in lint(part.content, mode="0600")
+    ]
+    if problems:
+        raise InputError.of(problems)
+
+
+class _Stack:
+    """What a plan needs to explain changes with: the same for all laptops with the same layers."""
+
+    def __init__(self, merged: Merged) -> None:
+        self._merged = merged
+
+    @cached_property
+    def inputs(self) -> dict[str, dict[str, Scalar]]:
+        """Component -> its settings as paths and values."""
+        return {name: flatten(self._merged, name) for name in COMPONENTS}
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """Settings path -> line."""
+        return {dotted(keys): origin.source for keys, origin in self._merged.origins.items()}

@@ -1,0 +1,64 @@
+"""Settings and device in, bundle out: exactly what one laptop should be, as plain data.
+
+Nothing here reads the network, the clock or the database, so the same input always gives the same bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mvpc.catalogue import Product
+from mvpc.model import Bundle, Component, Device, Resource, Scalar
+from mvpc.render import base, software, vpn, wifi
+from mvpc.secret import Secret
+from mvpc.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Renderer:
+    """What all bundles of one fleet are made with."""
+
+    catalogue: Mapping[str, Product]
+    secrets: Callable[[str], Secret]
+    """Resolves a secret reference; called once for each reference and device."""
+    digest_key: bytes
+    """Keeps digests, which cover secrets and are stored, from being guessed at."""
+
+    def render(self, device: Device, settings: Settings, inputs: Mapping[str, Mapping[str, Scalar]]) -> Bundle:
+        """The bundle of one laptop.
+
+        Args:
+            device: the laptop; its `number` gives it its address in the VPN.
+            settings: the validated truth for it.
+            inputs: component -> the settings it is made from, as paths and values.
+
+        Raises:
+            SecretError: a secret cannot be resolved.
+            InputError: the settings do not fit this laptop.
+        """
+        resources = {
+            "base": base.resources(device, settings.base),
+            "vpn": vpn.resources(device, settings.vpn),
+            "wifi": wifi.resources(device, settings.wifi, self.secrets),
+            "software": software.resources(device, settings.software, self.catalogue),
+        }
+        return Bundle(
+            device=device.hostname,
+            components=tuple(
+                Component(name=name, digest=self._digest(parts), resources=parts, inputs=inputs.get(name, {}))
+                for name, parts in resources.items()
+            ),
+        )
+
+    def _digest(self, parts: tuple[Resource, ...]) -> str:
+        text = json.dumps([_plain(part) for part in parts], ensure_ascii=True)
+        return hmac.new(self.digest_key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _plain(part: Resource) -> list[object]:
+    """Kind and fields in the order of their definition; ten times as fast as asdict(), for a fleet."""
+    return [type(part).__name__, *(getattr(part, name) for name in part.__slots__)]

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mvpc.catalogue import Product
+from mvpc.errors import InputError, SecretError
+from mvpc.keyfile import lint, parse
+from mvpc.model import Bundle, Connection, File, Package, Unit
+from mvpc.render import Renderer
+from mvpc.render.crypto_edition import edition, editions
+from mvpc.secret import Secret
+from mvpc.settings import Settings
+from mvpc.testing import a_device
+
+ECDSA = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA=="
+WIREGUARD = {
+    "provider": "wireguard",
+    "gateway": {"endpoint": "vpn.mv.example:51820", "public_key": "7Np3bO5PJbp7a1x4nE8YtYyaYFqNcv8uLdrsd3iJLzg="},
+    "address_pool": "10.64.0.0/16",
+    "dns": {"servers": {"10.1.0.53": "present"}, "domains": {"mv.example": "present"}},
+}
+EAP = {"ca_certificate": "/etc/mvpc/pki/radius-ca.pem", "domain_match": "radius.mv.example"}
+CATALOGUE = {
+    "qpdf": Product(
+        name="qpdf", function="PDF", licence="Apache-2.0", description="Joins.", packages=("qpdf", "fonts")
+    ),
+    "cups": Product(
+        name="CUPS",
+        function="printing",
+        licence="Apache-2.0",
+        description="Prints.",
+        packages=("cups", "fonts"),
+        releases={"ubuntu-24.04": ()},
+        units=("cups.service",),
+    ),
+}
+
+
+def bundle(settings: dict[str, Any], *, psk: str = "a long enough passphrase", **device: Any) -> Bundle:
+    renderer = Renderer(catalogue=CATALOGUE, secrets=lambda _: Secret(psk), digest_key=b"k" * 32)
+    laptop = a_device(**{"host_key": ECDSA} | device)
+    return renderer.render(laptop, Settings.model_validate(settings), {})
+
+
+def files(made: Bundle) -> dict[str, File]:
+    return {part.path: part for part in made.component("base").resources if isinstance(part, File)}
+
+
+def connections(made: Bundle, component: str) -> dict[str, dict[str, dict[str, str]]]:
+    parts = made.component(component).resources
+    return {part.id: parse(part.content) for part in parts if isinstance(part, Connection)}
+
+
+def test_the_same_input_always_gives_the_same_bundle():
+    settings = {"vpn": WIREGUARD, "software": {"qpdf": "present"}}
+    assert bundle(settings) == bundle(settings)
+
+
+def test_a_component_changes_its_digest_only_when_it_changes_itself():
+    before, after = bundle({}), bundle({"software": {"qpdf": "present"}})
+    assert before.component("base").digest == after.component("base").digest
+    assert before.component("software").digest != after.component("software").digest
+
+
+def test_a_rotated_secret_changes_the_digest():
+    settings = {"wifi": {"networks": {"guest": {"ssid": "Gast", "security": "sae", "psk": {"secret": "wifi/guest"}}}}}
+    assert bundle(settings).component("wifi").digest != bundle(settings, psk="b" * 20).component("wifi").digest
+
+
+def test_digests_of_two_projects_tell_nothing_about_each_other():
+    other = Renderer(catalogue={}, secrets=Secret, digest_key=b"x" * 32)
+    made = other.render(a_device(host_key=ECDSA), Settings(), {})
+    assert made.component("base").digest != bundle({}).component("base").digest
+
+
+def test_the_laptop_gets_its_name_its_time_and_a_hardened_ssh_server():
+    made = bundle({"base": {"timezone": "Europe/Berlin", "time_servers": {"ntp.mv.example": "present"}}})
+    found = files(made)
+    assert found["/etc/hostname"].content == "nb-000123\n"
+    assert found["/etc/localtime"].target == "/usr/share/zoneinfo/Europe/Berlin"
+    assert "NTP=ntp.mv.example\n" in found["/etc/systemd/timesyncd.conf.d/10-mvpc.conf"].content
+    sshd = found["/etc/ssh/sshd_config.d/10-mvpc.conf"]
+    assert "PermitRootLogin no\nPasswordAuthentication no\n" in sshd.content
+    assert "AllowUsers mvpc-admin\n" in sshd.content
+    assert "curve25519" not in sshd.content
+    assert sshd.validate == ("/usr/sbin/sshd", "-t", "-f", "%s")
+
+
+def test_a_crypto_edition_that_would_lock_us_out_is_refused_with_the_laptop_named():
+    with pytest.raises(InputError, match=r"nb-000123: its SSH host key in the inventory is ssh-ed25519"):
+        bundle({}, host_key="ssh-ed25519 AAAA")
+    bundle({"base": {"ssh": {"crypto": "openssh-modern"}}}, host_key="ssh-ed25519 AAAA")
+
+
+def test_every_edition_that_a_profile_may_name_is_a_file():
+    assert editions() == ("bsi-tr-02102-2026-01", "openssh-modern")
+    assert all(edition(name).sshd for name in editions())
+
+
+def test_updates_happen_in_their_window_and_an_old_window_is_taken_back():
+    window = {"start": "20:00", "end": "01:30", "days": {"monday": "present", "friday": "present", "sunday": "absent"}}
+    path = "/etc/systemd/system/apt-daily-upgrade.timer.d/10-mvpc.conf"
+    timer = files(bundle({"base": {"updates": {"window": window}}}))[path]
+    assert "OnCalendar=Mon,Fri *-*-* 20:00\nRandomizedDelaySec=330m\n" in timer.content
+    assert not files(bundle({}))[path].present
+
+
+def test_switched_off_updates_stop_the_timers():
+    made = bundle({"base": {"updates": {"automatic": False}}})
+    timers = [part for part in made.component("base").resources if isinstance(part, Unit) and "apt-daily" in part.name]
+    assert [(unit.enabled, unit.running) for unit in timers] == [(False, False)] * 2
+
+
+def test_a_mirror_replaces_what_the_laptop_came_with():
+    found = files(bundle({"base": {"apt": {"mirror": "http://apt.mv.example/debian"}}}))
+    assert "URIs: http://apt.mv.example/debian\nSuites: trixie trixie-updates\n" in (
+        found["/etc/apt/sources.list.d/mvpc.sources"].content
+    )
+    assert not found["/etc/apt/sources.list.d/debian.sources"].present
+    assert "/etc/apt/sources.list.d/mvpc.sources" not in files(bundle({}))
+
+
+def test_a_full_tunnel_takes_everything_and_all_names():
+    keyfile = connections(bundle({"vpn": WIREGUARD}), "vpn")["mvpc-vpn"]
+    peer = keyfile["wireguard-peer.7Np3bO5PJbp7a1x4nE8YtYyaYFqNcv8uLdrsd3iJLzg="]
+    assert peer["allowed-ips"] == "0.0.0.0/0;::/0;"
+    assert (keyfile["ipv4"]["address1"], keyfile["ipv4"]["dns-search"]) == ("10.64.0.123/32", "~.;")
+    assert keyfile["ipv6"]["address1"] == "fd6d:7670:6300::10.64.0.123/128"
+
+
+def test_a_split_tunnel_takes_only_its_routes_and_domains():
+    split = WIREGUARD | {"tunnel": "split", "routes": {"10.0.0.0/8": "present"}}
+    keyfile = connections(bundle({"vpn": split}), "vpn")["mvpc-vpn"]
+    peer = keyfile["wireguard-peer.7Np3bO5PJbp7a1x4nE8YtYyaYFqNcv8uLdrsd3iJLzg="]
+    assert (peer["allowed-ips"], keyfile["ipv4"]["dns-search"]) == ("10.0.0.0/8;", "~mv.example;")
+    assert keyfile["ipv6"] == {"method": "disabled"}
+
+
+def test_the_private_key_of_the_tunnel_is_a_place_holder():
+    parts = bundle({"vpn": WIREGUARD}).component("vpn").resources
+    connection = next(part for part in parts if isinstance(part, Connection))
+    assert connection.device_keys == {"@WIREGUARD_PRIVATE_KEY@": "wireguard"}
+    assert "private-key=@WIREGUARD_PRIVATE_KEY@\n" in connection.content
+
+
+def test_a_pool_that_is_too_small_names_the_laptop():
+    with pytest.raises(InputError, match=r"nb-000123: .* no address for device number 300"):
+        bundle({"vpn": WIREGUARD | {"address_pool": "10.64.0.0/24"}}, number=300)
+
+
+def test_without_a_vpn_the_component_is_empty_so_that_an_old_one_is_removed():
+    assert bundle({}).component("vpn").resources == ()
+
+
+NETWORKS = {
+    "lan-mv": {"ssid": "LAN-MV", "eap": EAP, "priority": 10},
+    "secret": {"ssid": "Minister", "security": "wpa-eap-suite-b-192", "eap": EAP, "hidden": True},
+    "guest": {"ssid": "Gäste", "security": "sae", "psk": {"secret": "wifi/guest"}},
+    "printer": {"ssid": "Drucker", "security": "wpa-psk", "psk": {"secret": "wifi/printer"}},
+    "old": {"ssid": "Alt", "state": "absent"},
+}
+
+
+def test_every_wifi_keyfile_passes_our_own_lint():
+    parts = bundle({"wifi": {"networks": NETWORKS}}).component("wifi").resources
+    texts = [part.content for part in parts if isinstance(part, Connection)]
+    assert [lint(text, mode="0600") for text in texts] == [[]] * 4
+
+
+def test_networks_log_in_as_the_laptop_never_as_a_person():
+    found = connections(bundle({"wifi": {"networks": NETWORKS}}), "wifi")
+    assert sorted(found) == ["mvpc-wifi-guest", "mvpc-wifi-lan-mv", "mvpc-wifi-printer", "mvpc-wifi-secret"]
+    assert found["mvpc-wifi-lan-mv"]["802-1x"]["identity"] == "host/nb-000123"
+    assert found["mvpc-wifi-lan-mv"]["802-1x"]["domain-match"] == "radius.mv.example"
+    assert found["mvpc-wifi-secret"]["wifi"]["hidden"] == "true"
+    assert "pairwise" not in found["mvpc-wifi-secret"]["wifi-security"]
+
+
+@pytest.mark.parametrize("psk", ["short", "x" * 64, "ünreachable on some cards", "line\nbreak and much more"])
+def test_a_bad_wifi_key_is_refused_without_being_shown(psk: str):
+    with pytest.raises(InputError) as caught:
+        bundle({"wifi": {"networks": {"guest": NETWORKS["guest"]}}}, psk=psk)
+    assert "wifi/guest" in str(caught.value)
+    assert psk not in str(caught.value)
+
+
+def test_a_missing_secret_stops_before_anything_is_made():
+    def missing(name: str) -> Secret:
+        raise SecretError(f"secret {name} cannot be read")
+
+    renderer = Renderer(catalogue={}, secrets=missing, digest_key=b"k" * 32)
+    settings = Settings.model_validate({"wifi": {"networks": {"guest": NETWORKS["guest"]}}})
+    with pytest.raises(SecretError, match="wifi/guest"):
+        renderer.render(a_device(host_key=ECDSA), settings, {})
+
+
+def test_a_package_that_one_product_needs_stays_when_another_goes():
+    parts = bundle({"software": {"qpdf": "present", "cups": "absent"}}).component("software").resources
+    assert parts == (Package(name="fonts"), Package(name="qpdf"), Package(name="cups", present=False))
+
+
+def test_a_product_brings_its_units():
+    assert Unit(name="cups.service") in bundle({"software": {"cups": "present"}}).component("software").resources
+
+
+def test_a_product_without_packages_for_this_system_is_an_error_that_names_it():
+    with pytest.raises(InputError, match=r"nb-000123: product cups has no packages for ubuntu-24\.04"):
+        bundle({"software": {"cups": "present"}}, os="ubuntu-24.04")
