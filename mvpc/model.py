@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-HOSTNAME = re.compile(r"^[a-z](?:[a-z0-9-]{0,13}[a-z0-9])?$")
+HOSTNAME = re.compile(r"^[a-z](?:[a-z0-9-]{0,13}[a-z0-9])?\Z")
 """At most 15 ASCII characters (NetBIOS), lower case, no digit first, no hyphen at either end (RFC 952, RFC 1123)."""
 
 COMPONENTS = ("base", "vpn", "wifi", "software")

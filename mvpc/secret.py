@@ -52,7 +52,7 @@ class SecretFolder:
         Raises:
             SecretError: the name is not allowed, the file is missing, empty, or readable by others.
         """
-        if not REFERENCE.match(reference):
+        if not REFERENCE.fullmatch(reference):
             raise SecretError(f"secret name {reference!r} is not allowed", hint="Use lower-case words joined by /")
         path = self.folder / reference
         try:

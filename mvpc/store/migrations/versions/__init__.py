@@ -1,0 +1,1 @@
+"""One file for each migration; revisions are numbers in ascending order."""

@@ -1,0 +1,119 @@
+"""The first tables: inventory with history, rollouts with results, what is known of each laptop."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make all tables."""
+    _inventory()
+    _rollouts()
+    _state()
+
+
+def downgrade() -> None:
+    """Remove all tables."""
+    for table in (
+        "device_state",
+        "component_state",
+        "component_result",
+        "component_inputs",
+        "rollout",
+        "device_event",
+        "device",
+    ):
+        op.drop_table(table)
+
+
+def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.String(), nullable=nullable)
+
+
+def _name(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.String(collation="NOCASE"), nullable=False, unique=True)
+
+
+def _device(*, key: bool = False) -> sa.Column[int]:
+    reference = sa.ForeignKey("device.number")
+    return sa.Column("device", sa.Integer(), reference, primary_key=key, nullable=False, autoincrement=False)
+
+
+def _inventory() -> None:
+    op.create_table(
+        "device",
+        sa.Column("number", sa.Integer(), primary_key=True),
+        *map(_name, ("inventory_number", "hostname", "serial")),
+        *map(_text, ("vendor", "model", "os", "workplace", "authority", "site", "room", "state")),
+        *map(_text, ("address", "host_key")),
+        _text("delivered", nullable=True),
+        _text("warranty_until", nullable=True),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_device_authority", "device", ["authority"])
+    op.create_index("ix_device_state", "device", ["state"])
+    op.create_table(
+        "device_event",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        _device(),
+        *map(_text, ("at", "actor", "action", "changes")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_device_event_device", "device_event", ["device"])
+    for verb in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER device_event_no_{verb.lower()} BEFORE {verb} ON device_event "
+            "BEGIN SELECT RAISE(ABORT, 'the history of devices is append-only'); END"
+        )
+
+
+def _rollouts() -> None:
+    op.create_table(
+        "rollout",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        _text("started"),
+        _text("ended", nullable=True),
+        sa.Column("interrupted", sa.Boolean(), nullable=False),
+        *map(_text, ("actor", "scope", "plan_hash", "plan", "counts")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "component_inputs",
+        sa.Column("digest", sa.String(), primary_key=True),
+        _text("inputs"),
+    )
+    op.create_table(
+        "component_result",
+        sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), primary_key=True),
+        _device(key=True),
+        sa.Column("component", sa.String(), primary_key=True),
+        *map(_text, ("outcome", "digest", "at", "changes", "error")),
+    )
+    op.create_index("ix_component_result_device", "component_result", ["device", "rollout"])
+
+
+def _state() -> None:
+    op.create_table(
+        "component_state",
+        _device(key=True),
+        sa.Column("component", sa.String(), primary_key=True),
+        *map(_text, ("outcome", "digest")),
+        sa.Column("inputs_digest", sa.String(), sa.ForeignKey("component_inputs.digest"), nullable=True),
+        _text("at"),
+        sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), nullable=False),
+        _text("error"),
+    )
+    op.create_table(
+        "device_state",
+        _device(key=True),
+        *map(_text, ("at", "reach", "detail")),
+        _text("last_seen", nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        *map(_text, ("digests", "drift", "facts")),
+    )

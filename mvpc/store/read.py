@@ -1,0 +1,239 @@
+"""Queries. Only the standard library, so that a question to one laptop is answered without loading SQLAlchemy."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sqlite3
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mvpc.errors import MvpcError, NotFoundError
+from mvpc.model import (
+    ComponentResult,
+    ComponentState,
+    Device,
+    DeviceEvent,
+    DeviceSeen,
+    Filter,
+    LifeCycle,
+    RolloutRecord,
+    RolloutRow,
+    Scalar,
+)
+from mvpc.store import rows, schema
+
+_SEARCHED = (
+    *("hostname", "inventory_number", "serial", "vendor", "model"),
+    *("authority", "site", "room", "address"),
+)
+"""Columns that free text is looked for in."""
+
+_LISTED = 5
+"""How many candidates a message names."""
+
+
+class Reader:
+    """The database, opened read-only. Use it as a context manager.
+
+    Raises:
+        MvpcError: there is no database, it is damaged, or its tables are older or newer than this mvpc.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = _open(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._connection.close()
+
+    # --- devices
+
+    def find(self, text: str) -> Device:
+        """The one device with this hostname, inventory number or serial, or the one for which it is the beginning.
+
+        Raises:
+            NotFoundError: no device, or more than one; names what may have been meant.
+        """
+        exact = "hostname = :text OR inventory_number = :text OR serial = :text"
+        begins = " OR ".join(f"{name} LIKE :text ESCAPE '\\'" for name in ("hostname", "inventory_number", "serial"))
+        with schema.in_words(self._path):
+            found = self._devices(exact, {"text": text}) or self._devices(begins, {"text": _escaped(text) + "%"})
+        if len(found) == 1 and text:
+            return found[0]
+        raise self._not_one(text, found)
+
+    def devices(self, wanted: Filter | None = None) -> tuple[Device, ...]:
+        """All devices that the filter lets through, by hostname."""
+        conditions = list(_conditions(wanted or Filter()))
+        where = " AND ".join(f"({condition})" for condition, _ in conditions) or "1"
+        values = {name: value for _, given in conditions for name, value in given.items()}
+        with schema.in_words(self._path):
+            return self._devices(where, values)
+
+    def events(self, hostname: str) -> tuple[DeviceEvent, ...]:
+        """The history of one device, newest first."""
+        query = (
+            "SELECT device.hostname, event.* FROM device_event AS event "
+            "JOIN device ON device.number = event.device WHERE device.hostname = ? ORDER BY event.id DESC"
+        )
+        with schema.in_words(self._path):
+            return tuple(rows.event(row) for row in self._connection.execute(query, (hostname,)))
+
+    def counts(self) -> dict[tuple[str, LifeCycle], int]:
+        """Number of devices by authority and state."""
+        query = "SELECT authority, state, count(*) FROM device GROUP BY authority, state ORDER BY authority, state"
+        with schema.in_words(self._path):
+            return {(code, LifeCycle(state)): count for code, state, count in self._connection.execute(query)}
+
+    # --- what devices proved
+
+    def component_states(self, hostnames: Collection[str] | None = None) -> dict[str, dict[str, ComponentState]]:
+        """Hostname -> component -> what it last proved; of all devices when none are named."""
+        found: dict[str, dict[str, ComponentState]] = {}
+        inputs: dict[str | None, dict[str, Scalar]] = {None: {}}
+        with schema.in_words(self._path):
+            for row in self._of_devices("component_state", hostnames):
+                key = row["inputs_digest"]
+                if key not in inputs:
+                    inputs[key] = self._inputs(key)
+                found.setdefault(row["hostname"], {})[row["component"]] = rows.component_state(row, inputs[key])
+        return found
+
+    def device_states(self, hostnames: Collection[str] | None = None) -> dict[str, DeviceSeen]:
+        """Hostname -> what probes last learned of it; of all devices when none are named."""
+        with schema.in_words(self._path):
+            return {row["hostname"]: rows.seen(row) for row in self._of_devices("device_state", hostnames)}
+
+    # --- rollouts
+
+    def rollouts(self, *, limit: int = 50) -> tuple[RolloutRow, ...]:
+        """The latest rollouts, newest first."""
+        query = "SELECT * FROM rollout ORDER BY id DESC LIMIT ?"
+        with schema.in_words(self._path):
+            return tuple(rows.rollout(row) for row in self._connection.execute(query, (limit,)))
+
+    def rollout(self, number: int) -> RolloutRecord:
+        """One rollout with its plan and all results; raises NotFoundError."""
+        with schema.in_words(self._path):
+            row = self._connection.execute("SELECT * FROM rollout WHERE id = ?", (number,)).fetchone()
+            if row:
+                results = self._results("result.rollout = ?", (number,))
+                return RolloutRecord(row=rows.rollout(row), plan=rows.plan(row["plan"]), results=results)
+        raise NotFoundError(f"there is no rollout {number}", hint="See `mvpc rollout list`")
+
+    def last_rollout(self, hostname: str) -> tuple[RolloutRow, tuple[ComponentResult, ...]] | None:
+        """The latest rollout that has results of this device, with those results."""
+        query = (
+            "SELECT rollout.* FROM rollout JOIN component_result AS result ON result.rollout = rollout.id "
+            "JOIN device ON device.number = result.device WHERE device.hostname = ? ORDER BY rollout.id DESC LIMIT 1"
+        )
+        with schema.in_words(self._path):
+            row = self._connection.execute(query, (hostname,)).fetchone()
+            if not row:
+                return None
+            return rows.rollout(row), self._results("result.rollout = ? AND hostname = ?", (row["id"], hostname))
+
+    def waiting(self) -> dict[str, tuple[ComponentResult, ...]]:
+        """Hostname -> results of those laptops that their latest rollout did not reach."""
+        newest = "(SELECT max(rollout) FROM component_result AS other WHERE other.device = result.device)"
+        found: dict[str, tuple[ComponentResult, ...]] = {}
+        with schema.in_words(self._path):
+            for result in self._results(f"outcome = 'unreachable' AND result.rollout = {newest}", ()):
+                found[result.device] = (*found.get(result.device, ()), result)
+        return found
+
+    # --- helpers
+
+    def _devices(self, where: str, values: dict[str, Any]) -> tuple[Device, ...]:
+        query = f"SELECT * FROM device WHERE {where} ORDER BY hostname"  # noqa: S608 - fixed texts, values are bound
+        return tuple(rows.device(row) for row in self._connection.execute(query, values))
+
+    def _of_devices(self, table: str, hostnames: Collection[str] | None) -> sqlite3.Cursor:
+        named = "hostname IN (SELECT value FROM json_each(:names))"
+        query = (
+            f"SELECT hostname, state.* FROM {table} AS state JOIN device ON number = state.device "  # noqa: S608
+            f"WHERE :names IS NULL OR {named}"
+        )
+        names = None if hostnames is None else json.dumps(list(hostnames))
+        return self._connection.execute(query, {"names": names})
+
+    def _inputs(self, digest: str) -> dict[str, Scalar]:
+        row = self._connection.execute("SELECT inputs FROM component_inputs WHERE digest = ?", (digest,)).fetchone()
+        data: dict[str, Scalar] = json.loads(row["inputs"])
+        return data
+
+    def _results(self, where: str, values: tuple[object, ...]) -> tuple[ComponentResult, ...]:
+        query = (
+            "SELECT hostname, result.* FROM component_result AS result "  # noqa: S608 - fixed texts, values are bound
+            f"JOIN device ON number = result.device WHERE {where} ORDER BY result.at, hostname, component"
+        )
+        return tuple(rows.result(row) for row in self._connection.execute(query, values))
+
+    def _not_one(self, text: str, found: Collection[Device]) -> NotFoundError:
+        if not text:
+            return NotFoundError("no device was named", hint="Give a hostname, an inventory number or a serial")
+        if found:
+            names = ", ".join(device.hostname for device in list(found)[:_LISTED])
+            more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+            return NotFoundError(f"{text!r} fits {len(found)} devices: {names}{more}", hint="Write more of the name")
+        return NotFoundError(f"no device is called {text!r}", hint=self._nearest(text))
+
+    def _nearest(self, text: str) -> str:
+        everyone = self.devices()
+        names = [name for device in everyone for name in (device.hostname, device.inventory_number, device.serial)]
+        near = difflib.get_close_matches(text, names, n=3, cutoff=0.7)
+        if near:
+            return f"Perhaps {' or '.join(near)}"
+        return "See `mvpc device list`" if everyone else "The inventory is empty: `mvpc device import FILE`"
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        hint = "Import devices first: `mvpc device import FILE`"
+        raise MvpcError("there is no inventory yet", where=str(path), hint=hint)
+    with schema.in_words(path):
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=schema.BUSY_SECONDS)
+        try:
+            connection.row_factory = sqlite3.Row
+            found = schema.found_version(connection)
+        except BaseException:
+            connection.close()
+            raise
+    if found == schema.VERSION:
+        return connection
+    connection.close()
+    schema.refuse_newer(found, path)
+    raise MvpcError(
+        f"the database was written by an older mvpc (tables {found or 'missing'}, this mvpc needs {schema.VERSION})",
+        where=str(path),
+        hint="Bring it up to date with `mvpc device migrate`; a backup is kept",
+    )
+
+
+def _conditions(wanted: Filter) -> Iterator[tuple[str, dict[str, object]]]:
+    if wanted.authorities is not None:
+        yield "authority IN (SELECT value FROM json_each(:codes))", {"codes": json.dumps(sorted(wanted.authorities))}
+    if wanted.site:
+        yield "site = :site", {"site": wanted.site.lower()}
+    if wanted.state:
+        yield "state = :state", {"state": str(wanted.state)}
+    if wanted.os:
+        os = wanted.os.lower()
+        yield "os = :os OR os LIKE :family ESCAPE '\\'", {"os": os, "family": _escaped(os) + "-%"}
+    if wanted.model:
+        yield "vendor || ' ' || model LIKE :model ESCAPE '\\'", {"model": f"%{_escaped(wanted.model)}%"}
+    if wanted.text:
+        any_of = " OR ".join(f"{name} LIKE :words ESCAPE '\\'" for name in _SEARCHED)
+        yield any_of, {"words": f"%{_escaped(wanted.text)}%"}
+
+
+def _escaped(text: str) -> str:
+    """Text for LIKE in which % and _ mean themselves."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,181 @@
+"""Between rows of the database and the values of `mvpc.model`. Times are ISO 8601 text in UTC, maps are JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+from mvpc.model import (
+    Action,
+    Change,
+    ComponentResult,
+    ComponentState,
+    Device,
+    DeviceEvent,
+    DeviceSeen,
+    LifeCycle,
+    Outcome,
+    Plan,
+    Probe,
+    Reach,
+    RolloutRow,
+    Scalar,
+    Skip,
+    Skipped,
+    Workplace,
+)
+
+Row = Mapping[str, Any]
+
+DEVICE_FIELDS = tuple(field.name for field in fields(Device))
+
+
+def moment(at: datetime) -> str:
+    """A time as stored: UTC, milliseconds, so that text order is time order."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def packed(data: object) -> str:
+    """Plain data as JSON, always the same text for the same data."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+# --- devices ---------------------------------------------------------------------------------
+
+
+def device_row(device: Device) -> dict[str, Any]:
+    """A device as a row; dates become text."""
+    row = {name: getattr(device, name) for name in DEVICE_FIELDS}
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def device(row: Row) -> Device:
+    """A row as a device."""
+    values = {name: row[name] for name in DEVICE_FIELDS}
+    values["workplace"] = Workplace(row["workplace"])
+    values["state"] = LifeCycle(row["state"])
+    values["delivered"] = _day(row["delivered"])
+    values["warranty_until"] = _day(row["warranty_until"])
+    return Device(**values)
+
+
+def event(row: Row) -> DeviceEvent:
+    """A row as an entry of a device's history."""
+    return DeviceEvent(
+        device=row["hostname"],
+        at=datetime.fromisoformat(row["at"]),
+        actor=row["actor"],
+        action=row["action"],
+        changes={name: (before, after) for name, (before, after) in json.loads(row["changes"]).items()},
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, str) else value  # StrEnum -> plain text
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+# --- results ---------------------------------------------------------------------------------
+
+
+def result(row: Row) -> ComponentResult:
+    """A row as the result of one component."""
+    return ComponentResult(
+        device=row["hostname"],
+        component=row["component"],
+        outcome=Outcome(row["outcome"]),
+        digest=row["digest"],
+        at=datetime.fromisoformat(row["at"]),
+        changes=tuple(json.loads(row["changes"])),
+        error=row["error"],
+    )
+
+
+def component_state(row: Row, inputs: Mapping[str, Scalar]) -> ComponentState:
+    """A row as the last known state of one component."""
+    return ComponentState(
+        device=row["hostname"],
+        component=row["component"],
+        outcome=Outcome(row["outcome"]),
+        digest=row["digest"],
+        inputs=inputs,
+        at=datetime.fromisoformat(row["at"]),
+        rollout=row["rollout"],
+        error=row["error"],
+    )
+
+
+def seen(row: Row) -> DeviceSeen:
+    """A row as what is known of one laptop."""
+    return DeviceSeen(
+        device=row["hostname"],
+        at=datetime.fromisoformat(row["at"]),
+        reach=Reach(row["reach"]),
+        detail=row["detail"],
+        last_seen=_moment(row["last_seen"]),
+        generation=row["generation"],
+        digests=json.loads(row["digests"]),
+        drift={name: tuple(words) for name, words in json.loads(row["drift"]).items()},
+        facts=json.loads(row["facts"]),
+    )
+
+
+def probe_row(number: int, probe: Probe) -> dict[str, Any]:
+    """A probe as a row."""
+    return {
+        "device": number,
+        "at": moment(probe.at),
+        "reach": str(probe.reach),
+        "detail": probe.detail,
+        "last_seen": moment(probe.at) if probe.reach is Reach.REACHED else None,
+        "generation": probe.generation,
+        "digests": packed(dict(probe.digests)),
+        "drift": packed({name: list(words) for name, words in probe.drift.items()}),
+        "facts": packed(dict(probe.facts)),
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+# --- rollouts --------------------------------------------------------------------------------
+
+
+def rollout(row: Row) -> RolloutRow:
+    """A row as one rollout in short."""
+    return RolloutRow(
+        id=row["id"],
+        started=datetime.fromisoformat(row["started"]),
+        ended=_moment(row["ended"]),
+        interrupted=bool(row["interrupted"]),
+        actor=row["actor"],
+        scope=row["scope"],
+        plan_hash=row["plan_hash"],
+        counts=json.loads(row["counts"]),
+    )
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan as JSON."""
+    return packed(asdict(plan))
+
+
+def plan(text: str) -> Plan:
+    """A plan from its JSON."""
+    data = json.loads(text)
+    data["changes"] = tuple(_changes(data["changes"]))
+    data["skipped"] = tuple(Skipped(**{**skipped, "why": Skip(skipped["why"])}) for skipped in data["skipped"])
+    return Plan(**data)
+
+
+def _changes(rows: Iterable[dict[str, Any]]) -> Iterable[Change]:
+    return (Change(**{**row, "action": Action(row["action"])}) for row in rows)

@@ -1,0 +1,130 @@
+"""The tables. Migrations under `migrations/` make them; a test holds the two together."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, String
+from sqlmodel import Field, SQLModel
+
+_NUMBERED = {"sqlite_autoincrement": True}
+"""A number is never given twice, not even after its row is gone."""
+
+
+def _name() -> Column[str]:
+    """Unique in any case: `PF12` and `pf12` are one serial number."""
+    return Column(String(collation="NOCASE"), nullable=False, unique=True)
+
+
+class DeviceRow(SQLModel, table=True):
+    """One laptop. Rows are never deleted: a retired device keeps its number and names."""
+
+    __tablename__ = "device"
+    __table_args__ = _NUMBERED
+
+    number: int | None = Field(default=None, primary_key=True)
+    inventory_number: str = Field(sa_column=_name())
+    hostname: str = Field(sa_column=_name())
+    serial: str = Field(sa_column=_name())
+    vendor: str
+    model: str
+    os: str
+    workplace: str
+    authority: str = Field(index=True)
+    site: str
+    room: str
+    state: str = Field(index=True)
+    address: str
+    host_key: str
+    delivered: str | None = None
+    warranty_until: str | None = None
+
+
+class DeviceEventRow(SQLModel, table=True):
+    """History of devices. Triggers refuse to change or delete entries."""
+
+    __tablename__ = "device_event"
+    __table_args__ = _NUMBERED
+
+    id: int | None = Field(default=None, primary_key=True)
+    device: int = Field(foreign_key="device.number", index=True)
+    at: str
+    actor: str
+    action: str
+    changes: str
+    """JSON: field -> [before, after]."""
+
+
+class RolloutTable(SQLModel, table=True):
+    """One rollout with its plan."""
+
+    __tablename__ = "rollout"
+    __table_args__ = _NUMBERED
+
+    id: int | None = Field(default=None, primary_key=True)
+    started: str
+    ended: str | None = None
+    interrupted: bool = False
+    actor: str
+    scope: str
+    plan_hash: str
+    plan: str
+    """JSON."""
+    counts: str
+    """JSON: outcome -> devices; empty until the rollout has ended."""
+
+
+class ComponentInputs(SQLModel, table=True):
+    """Settings that components were made from, each distinct set once."""
+
+    __tablename__ = "component_inputs"
+
+    digest: str = Field(primary_key=True)
+    inputs: str
+    """JSON: path -> value, without secrets."""
+
+
+class ComponentResultRow(SQLModel, table=True):
+    """What happened to one component of one laptop in one rollout."""
+
+    __tablename__ = "component_result"
+    __table_args__ = (Index("ix_component_result_device", "device", "rollout"),)
+
+    rollout: int = Field(foreign_key="rollout.id", primary_key=True)
+    device: int = Field(sa_column=Column(Integer, ForeignKey("device.number"), primary_key=True, autoincrement=False))
+    component: str = Field(primary_key=True)
+    outcome: str
+    digest: str
+    at: str
+    changes: str
+    """JSON list."""
+    error: str
+
+
+class ComponentStateRow(SQLModel, table=True):
+    """What one component of one laptop last proved."""
+
+    __tablename__ = "component_state"
+
+    device: int = Field(foreign_key="device.number", primary_key=True)
+    component: str = Field(primary_key=True)
+    outcome: str
+    digest: str
+    inputs_digest: str | None = Field(default=None, foreign_key="component_inputs.digest")
+    at: str
+    rollout: int = Field(foreign_key="rollout.id")
+    error: str
+
+
+class DeviceStateRow(SQLModel, table=True):
+    """What probes and rollouts last learned of one laptop."""
+
+    __tablename__ = "device_state"
+
+    device: int = Field(sa_column=Column(Integer, ForeignKey("device.number"), primary_key=True, autoincrement=False))
+    at: str
+    reach: str
+    detail: str
+    last_seen: str | None = None
+    generation: int
+    digests: str
+    drift: str
+    facts: str
