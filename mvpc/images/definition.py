@@ -1,0 +1,134 @@
+"""What an image is made of: the strict schema of `images/<name>/image.yml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from mvpc.errors import InputError, NotFoundError, Problem
+from mvpc.yamlfile import MappingNode, Node, SequenceNode, load, to_plain
+
+FILE = "image.yml"
+
+OS_OF_SUITE = {"bookworm": "debian-12", "trixie": "debian-13"}
+"""Debian suites that can be built, and what the inventory calls them."""
+
+NEEDED = frozenset({"systemd-sysv", "openssh-server", "python3", "sudo"})
+"""Without these packages mvpc could not log in to the laptop or configure it."""
+
+
+def _without_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+_NAME = r"^[a-z][a-z0-9-]{0,30}$"
+_PACKAGE = r"^[a-z0-9][a-z0-9+.-]+$"
+_LOCALE = r"^(C|[a-z]{2,3}_[A-Z]{2})\.UTF-8$"
+_URL = r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9_./~+-]*)?$"
+
+_MEANING = {
+    _NAME: "a name has lower-case letters, digits and hyphens, a letter first, at most 31",
+    _PACKAGE: "this is no name of a Debian package",
+    _LOCALE: "a locale is C.UTF-8 or has the form de_DE.UTF-8",
+    _URL: "this is no single http or https address",
+}
+"""What a pattern asks for, in words. Package names follow Debian Policy 5.6.7."""
+
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+PackageName = Annotated[str, StringConstraints(pattern=_PACKAGE)]
+LocaleName = Annotated[str, StringConstraints(pattern=_LOCALE)]
+Url = Annotated[str, StringConstraints(pattern=_URL), AfterValidator(_without_slash)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Account(_Strict):
+    """A login of the image: no password, key only, the key comes when the laptop is handed out."""
+
+    sudo: Literal["nopasswd", "none"] = "none"
+
+
+class ImageDefinition(_Strict):
+    """One `image.yml`. `name` is the name of its folder."""
+
+    name: Name
+    suite: Literal["bookworm", "trixie"]
+    variant: Literal["minbase", "standard"] = "minbase"
+    locale: LocaleName = "C.UTF-8"
+    mirror: Url | None = None
+    """Debian archive; null is the one that the controller's own apt uses."""
+    security_mirror: Url | None = None
+    packages: tuple[PackageName, ...] = Field(min_length=1)
+    accounts: dict[Name, Account] = Field(min_length=1)
+
+    @property
+    def os(self) -> str:
+        """What the inventory calls this operating system: `debian-13`."""
+        return OS_OF_SUITE[self.suite]
+
+
+def load_definition(folder: Path) -> ImageDefinition:
+    """Read and check `image.yml` of an image folder.
+
+    Raises:
+        NotFoundError: there is no such image.
+        InputError: with file and line of every problem.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        found = ", ".join(sorted(each.parent.name for each in folder.parent.glob(f"*/{FILE}"))) or "none"
+        raise NotFoundError(f"no image named {folder.name}", where=str(path), hint=f"Images here: {found}")
+    node = load(path, root=folder.parent.parent)
+    try:
+        definition = ImageDefinition.model_validate({**_mapping(node), "name": folder.name})
+    except ValidationError as error:
+        raise InputError.of(_problems(error, node)) from None
+    problems = tuple(_missing_packages(definition, node))
+    if problems:
+        raise InputError.of(problems)
+    return definition
+
+
+def _mapping(node: Node) -> dict[str, Any]:
+    if not isinstance(node, MappingNode):
+        raise InputError("a map of settings is expected", where=str(node.source))
+    plain: dict[str, Any] = to_plain(node)
+    if "name" in plain:
+        where = str(node.entries["name"].source)
+        raise InputError("name is not known", where=where, hint="The folder gives the image its name")
+    return plain
+
+
+def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
+    # Never the rejected value: a password may stand under a misspelt key.
+    for found in error.errors(include_input=False, include_url=False):
+        path = [part for part in found["loc"] if part != "[key]"]
+        name = ".".join(map(str, path))
+        if found["type"] == "extra_forbidden":
+            yield Problem(_place(node, path), f"{name} is not known")
+        else:
+            words = _MEANING.get(found.get("ctx", {}).get("pattern", ""), found["msg"])
+            yield Problem(_place(node, path), f"{name}: {words[:1].lower()}{words[1:]}")
+
+
+def _place(node: Node, path: list[int | str]) -> str:
+    """The line of the deepest part of the path that exists."""
+    for part in path:
+        if isinstance(node, MappingNode) and str(part) in node.entries:
+            node = node.entries[str(part)]
+        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+    return str(node.source)
+
+
+def _missing_packages(definition: ImageDefinition, node: Node) -> Iterator[Problem]:
+    where = _place(node, ["packages"])
+    for name in sorted(NEEDED - set(definition.packages)):
+        yield Problem(where, f"packages lacks {name}, without which mvpc cannot manage the laptop", f"Add {name}")
+    if not definition.locale.startswith("C.") and "locales" not in definition.packages:
+        yield Problem(_place(node, ["locale"]), f"locale {definition.locale} needs the package locales", "Add it")

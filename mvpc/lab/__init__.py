@@ -1,0 +1,17 @@
+"""Disposable laptops from an image, on this machine: real systemd, sshd and NetworkManager in containers.
+
+    lab = Lab()
+    laptops = lab.up(image.path, [LaptopSpec("nb-000001")], admin_key=public_key, on_step=print)
+    lab.down()
+
+Everything is noted in a journal before it is made, so `down` also cleans up after a crash. Needs root and
+systemd-nspawn, iproute2 and nginx from Debian.
+"""
+
+from __future__ import annotations
+
+from mvpc.lab.host import missing_requirements
+from mvpc.lab.lab import Lab
+from mvpc.lab.laptop import Laptop, LaptopSpec
+
+__all__ = ["Lab", "Laptop", "LaptopSpec", "missing_requirements"]

@@ -1,0 +1,270 @@
+"""The lab as a whole: up, down, and what lies between."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from mvpc.errors import InputError, LabError, NotFoundError
+from mvpc.lab import process
+from mvpc.lab.cleanup import undo
+from mvpc.lab.host import check_requirements
+from mvpc.lab.journal import Journal, Kind, Made
+from mvpc.lab.laptop import Case, Laptop, LaptopSpec, belongings, insert_disk, switch_on
+from mvpc.lab.mirror import Mirror, ensure
+from mvpc.lab.network import Network, cut_off, let_in, make_bridge, plug_in
+from mvpc.lab.setup import AdminKey, BuiltImage, apt_sources, prepare, read_image
+
+HOME = Path("/var/lib/mvpc-lab")
+LOCK_S = 30
+
+_INOTIFY = "fs.inotify.max_user_instances"
+_INOTIFY_NEEDED = 8192
+
+OnStep = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Disposable laptops on this machine.
+
+    The state lies outside of any project, so that every `down` finds what any earlier `up` left. Two labs at a time
+    need different homes, bridges and addresses.
+    """
+
+    home: Path = HOME
+    bridge: str = "mvpc0"
+    addresses: IPv4Network = field(default_factory=lambda: IPv4Network("10.77.0.0/24"))
+
+    def __post_init__(self) -> None:
+        # The path stands in mount options and in a configuration of nginx, which give other characters a meaning.
+        if not re.fullmatch(r"/[A-Za-z0-9/_.+-]*", str(self.home)):
+            raise InputError("the lab's folder must be an absolute path of plain characters", where=str(self.home))
+
+    @property
+    def network(self) -> Network:
+        """The bridge and the addresses behind it."""
+        return Network(self.bridge, self.addresses)
+
+    @property
+    def mirror(self) -> Mirror:
+        """The caching mirror that the laptops take packages from."""
+        return Mirror(folder=self.home / "mirror", cache=self.home / "cache", address=str(self.network.controller))
+
+    def console(self, hostname: str) -> Path:
+        """The log of a laptop's console."""
+        return self._case(hostname).console
+
+    def up(
+        self,
+        image: Path,
+        laptops: Sequence[LaptopSpec],
+        *,
+        admin_key: str,
+        on_step: OnStep,
+        admin: str = "mvpc-admin",
+    ) -> tuple[Laptop, ...]:
+        """Make these laptops run: new ones are made, those that are off are switched on, others are left alone.
+
+        Each is ready for SSH as `admin` with `admin_key` (a public key, as one line) when this returns. `on_step` is
+        called from several threads.
+
+        Raises:
+            InputError: `admin_key` is no public key.
+            LabError: names the laptop and the log. Laptops that did start keep running; `down` removes all.
+        """
+        key = AdminKey(admin, admin_key)
+        check_requirements()
+        built = read_image(image)
+        with self._changing():
+            self._prepare_machine(built, on_step)
+            cases = self._admit(laptops, built)
+            with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+                return _all_or_error(list(pool.map(lambda case: self._bring_up(case, built, key, on_step), cases)))
+
+    def start(self, hostname: str, *, on_step: OnStep = _silent) -> Laptop:
+        """Switch a laptop on again, with the disk that it had; does nothing when it runs.
+
+        Raises:
+            LabError: there is no such laptop, its image was built again since, or it does not come up.
+        """
+        check_requirements()
+        case = self._case(hostname)
+        with self._changing():
+            laptop = case.read()
+            if not laptop.host_key:
+                raise LabError(f"{hostname} has never come up", hint=f"Make it: mvpc lab up {hostname}")
+            built = read_image(Path(laptop.image))
+            self._prepare_machine(built, on_step)
+            return self._switch_on(case, built, on_step)
+
+    def stop(self, hostname: str) -> None:
+        """Take the power away from a laptop. Its disk stays; `start` brings it back."""
+        self._case(hostname).read()
+        with self._changing():
+            self._power_off(hostname)
+
+    def down(self, hostnames: Collection[str] | None = None) -> None:
+        """Remove laptops with their disks; without names the whole lab, whatever state a crash left it in.
+
+        Only the mirror's cache stays. Does nothing where nothing is.
+
+        Raises:
+            LabError: names what could not be removed.
+            NotFoundError: the lab has no laptop of a given name.
+        """
+        if not self.home.exists():
+            return
+        with self._changing():
+            owners = {made.owner for made in self._journal.entries()}
+            unknown = sorted(set(hostnames or ()) - owners)
+            if unknown:
+                raise NotFoundError(f"the lab has no laptop {', '.join(unknown)}", where=str(self.home))
+            self._undo(lambda made: hostnames is None or made.owner in hostnames)
+
+    def list(self) -> tuple[Laptop, ...]:
+        """Every laptop of the lab, in order of hostname."""
+        cases = [Case(path.parent) for path in sorted(self.home.glob("laptops/*/laptop.json"))]
+        return tuple(self._with_process(case.read()) for case in cases)
+
+    def block(self, hostname: str) -> None:
+        """Cut a running laptop off from the network; it keeps running and does not notice."""
+        cut_off(self.network, self._case(hostname).read().address)
+
+    def unblock(self, hostname: str) -> None:
+        """Let a blocked laptop back in, at once."""
+        let_in(self.network, self._case(hostname).read().address)
+
+    def _prepare_machine(self, built: BuiltImage, on_step: OnStep) -> None:
+        self._raise_inotify_limit()
+        on_step(f"bridge {self.bridge}: {self.addresses}")
+        make_bridge(self.network, self._journal)
+        on_step(f"mirror: {', '.join(built.archives.values())}")
+        self._journal.note(Made(Kind.FOLDER, str(self.mirror.folder)))
+        ensure(self.mirror, built.archives, self._journal)
+
+    def _raise_inotify_limit(self) -> None:
+        """Each systemd takes several instances, and all containers share root's allowance."""
+        path = Path("/proc/sys", *_INOTIFY.split("."))
+        before = int(path.read_text(encoding="ascii"))
+        if before < _INOTIFY_NEEDED:
+            self._journal.note(Made(Kind.SYSCTL, _INOTIFY, detail=f"{_INOTIFY_NEEDED} {before}"))
+            path.write_text(str(_INOTIFY_NEEDED), encoding="ascii")
+
+    def _admit(self, laptops: Sequence[LaptopSpec], built: BuiltImage) -> tuple[Case, ...]:
+        """Give each new laptop a folder and an address."""
+        known = {laptop.hostname: laptop for laptop in self.list()}
+        taken = {laptop.address for laptop in known.values()}
+        cases = {spec.hostname: self._case(spec.hostname) for spec in laptops}
+        for hostname, case in cases.items():
+            if hostname in known:
+                continue
+            address = str(self.network.free_address(taken))
+            taken.add(address)
+            self._journal.note(Made(Kind.FOLDER, str(case.folder), hostname))
+            case.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            case.write(Laptop(hostname=hostname, address=address, image=str(built.path), build=built.build))
+        return tuple(cases.values())
+
+    def _bring_up(self, case: Case, built: BuiltImage, key: AdminKey, on_step: OnStep) -> Laptop | LabError:
+        """The running laptop, or why it does not run: one failure must not hide another."""
+        try:
+            return self._switch_on(case, built, on_step, key=key)
+        except LabError as error:
+            return error
+
+    def _switch_on(self, case: Case, built: BuiltImage, on_step: OnStep, *, key: AdminKey | None = None) -> Laptop:
+        laptop = self._with_process(case.read())
+        if laptop.running and laptop.host_key:
+            return laptop
+        _check_image(laptop, built)
+        hostname = laptop.hostname
+        self._power_off(hostname)
+        self._journal.note(*belongings(case, laptop, self.network))
+        try:
+            on_step(f"{hostname}: disk")
+            insert_disk(case, laptop)
+            if key and not laptop.host_key:
+                on_step(f"{hostname}: settings")
+                prepare(case.root, hostname, sources=apt_sources(built, self.mirror), key=key)
+            on_step(f"{hostname}: network {laptop.address}")
+            plug_in(self.network, hostname, laptop.address)
+            on_step(f"{hostname}: boot")
+            laptop = switch_on(case, laptop, self.network, self._journal)
+        except BaseException:
+            self._power_off(hostname)
+            raise
+        case.write(laptop)
+        on_step(f"{hostname}: ready at {laptop.address}")
+        return laptop
+
+    def _power_off(self, hostname: str) -> None:
+        case = self._case(hostname)
+        self._undo(lambda made: made.owner == hostname and made.name != str(case.folder))
+
+    def _undo(self, chosen: Callable[[Made], bool]) -> None:
+        undo(self._journal, [made for made in self._journal.entries() if chosen(made)])
+
+    def _with_process(self, laptop: Laptop) -> Laptop:
+        for made in self._journal.entries():
+            ours = made.kind is Kind.PROCESS and made.owner == laptop.hostname
+            if ours and process.is_running(int(made.name), made.detail):
+                return replace(laptop, pid=int(made.name))
+        return laptop
+
+    def _case(self, hostname: str) -> Case:
+        return Case(self.home / "laptops" / LaptopSpec(hostname).hostname)
+
+    @property
+    def _journal(self) -> Journal:
+        return Journal(self.home / "journal.jsonl")
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One change of the lab at a time, over all processes; dies with us."""
+        self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path = self.home / "lock"
+        with path.open("w", encoding="ascii") as file:
+            deadline = time.monotonic() + LOCK_S
+            while not _lock(file.fileno()):
+                if time.monotonic() > deadline:
+                    hint = "Wait until the other command has ended"
+                    raise LabError("somebody else is changing the lab", where=str(path), hint=hint)
+                time.sleep(0.1)
+            yield
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _all_or_error(results: Sequence[Laptop | LabError]) -> tuple[Laptop, ...]:
+    errors = [result for result in results if isinstance(result, LabError)]
+    if errors:
+        first = errors[0]
+        first.problems = tuple(problem for error in errors for problem in error.problems)
+        raise first
+    return tuple(result for result in results if isinstance(result, Laptop))
+
+
+def _check_image(laptop: Laptop, built: BuiltImage) -> None:
+    if laptop.image == str(built.path) and laptop.build == built.build:
+        return
+    hint = f"Make the laptop anew: mvpc lab down {laptop.hostname}"
+    raise LabError(f"{laptop.hostname} was made from another image than {built.path.name} is now", hint=hint)

@@ -1,0 +1,337 @@
+"""The lab, seen from outside: real containers, real SSH, real apt, and what a crash leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from mvpc import images
+from mvpc.errors import LabError
+from mvpc.images import Image
+from mvpc.lab import Lab, Laptop, LaptopSpec, missing_requirements
+
+PROJECT = Path(__file__).parents[2]
+HOME = Path("/var/lib/mvpc-lab-test")
+BRIDGE = "mvpctest"
+NETWORK = "10.78.0.0/24"
+NAMES = ("nb-lab-1", "nb-lab-2")
+
+MISSING = sorted({*missing_requirements(), *images.missing_requirements()})
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(bool(MISSING), reason=f"the lab needs {', '.join(MISSING)} on Debian"),
+]
+
+
+@dataclass(frozen=True)
+class Login:
+    """An administrator with a key of their own, who believes only the host keys that the lab reports."""
+
+    folder: Path
+
+    @property
+    def public_key(self) -> str:
+        return (self.folder / "key.pub").read_text()
+
+    def run(self, laptop: Laptop, command: str) -> subprocess.CompletedProcess[str]:
+        known = self.folder / "known_hosts"
+        known.write_text(f"{laptop.address} {laptop.host_key}\n")
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": "3",
+            "IdentitiesOnly": "yes",
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": str(known),
+        }
+        flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+        argv = ["ssh", "-F", "none", "-i", str(self.folder / "key"), *flags, f"mvpc-admin@{laptop.address}", command]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=180, check=False)
+
+
+@pytest.fixture(scope="module")
+def image() -> Image:
+    definition = images.load_definition(PROJECT / "images" / "standard")
+    return images.build(definition, PROJECT / ".mvpc" / "images" / definition.name, on_step=print)
+
+
+@pytest.fixture(scope="module")
+def login(tmp_path_factory: pytest.TempPathFactory) -> Login:
+    folder = tmp_path_factory.mktemp("login")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
+    return Login(folder)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    lab = Lab(HOME, BRIDGE, IPv4Network(NETWORK))
+    lab.down()
+    shutil.rmtree(HOME, ignore_errors=True)
+    try:
+        yield lab
+    finally:
+        lab.down()
+        shutil.rmtree(HOME)
+
+
+@pytest.fixture
+def laptops(lab: Lab, image: Image, login: Login) -> tuple[Laptop, ...]:
+    """Two running laptops; those of an earlier test are used again."""
+    return lab.up(image.path, [LaptopSpec(name) for name in NAMES], admin_key=login.public_key, on_step=print)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def processes_with(word: str) -> list[str]:
+    listed = subprocess.run(["ps", "-eo", "stat,pid,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if word in line and not line.startswith("Z")]
+
+
+def leftovers() -> list[str]:
+    """Everything of the test's lab that can be seen on this machine without asking mvpc."""
+    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.splitlines()
+    spaces = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout.splitlines()
+    mounts = Path("/proc/mounts").read_text().splitlines()
+    alive = processes_with("")
+    places = (f"mvpc-lab-{BRIDGE}*", f"*/mvpc-lab-{BRIDGE}*")
+    groups = [str(path) for place in places for path in Path("/sys/fs/cgroup").glob(place)]
+    seen = [line for line in (*links, *spaces, *mounts, *alive) if BRIDGE in line or f"{HOME}/" in line]
+    return seen + groups
+
+
+def test_a_laptop_is_reached_with_the_admin_key_and_has_the_host_key_that_the_lab_reports(laptops, login):
+    for laptop in laptops:
+        done = login.run(laptop, "hostname && sudo -n id -u && sudo cat /etc/ssh/ssh_host_ecdsa_key.pub")
+        hostname, user, key = done.stdout.splitlines()
+        assert (hostname, user, key.rstrip()) == (laptop.hostname, "0", laptop.host_key)
+
+
+def test_every_laptop_has_an_identity_of_its_own(laptops, login):
+    machine_ids = {login.run(laptop, "cat /etc/machine-id").stdout for laptop in laptops}
+
+    assert len({laptop.host_key for laptop in laptops}) == len(machine_ids) == len(laptops)
+
+
+def test_the_image_itself_has_no_identity(image):
+    assert not list((image.rootfs / "etc/ssh").glob("ssh_host_*"))
+    assert (image.rootfs / "etc/machine-id").read_text() == ""
+
+
+def test_systemd_is_up_and_network_manager_answers(laptops, login):
+    done = login.run(laptops[0], "systemctl is-system-running --wait; nmcli -t -f RUNNING general")
+
+    assert done.stdout.split() == ["running", "running"], done.stderr
+
+
+def test_passwords_and_root_are_turned_away(laptops, login):
+    settings = login.run(laptops[0], "sudo sshd -T").stdout.lower().splitlines()
+
+    assert {"passwordauthentication no", "permitrootlogin no", "kbdinteractiveauthentication no"} <= set(settings)
+
+
+def test_packages_come_through_the_mirror_and_the_second_laptop_is_served_from_its_cache(lab, laptops, login):
+    install = "sudo apt-get -q update && sudo apt-get install -q -y --no-install-recommends hello && hello"
+    for laptop in laptops:
+        done = login.run(laptop, install)
+        assert done.stdout.endswith("Hello, world!\n"), done.stdout + done.stderr
+
+    packages = [line.split() for line in lab.mirror.access_log.read_text().splitlines() if "hello_" in line]
+    assert [(client, cache) for client, _, _, _, cache, _ in packages] == [
+        (laptops[0].address, "MISS"),
+        (laptops[1].address, "HIT"),
+    ]
+
+
+def test_a_stopped_laptop_is_silent_and_comes_back_with_its_disk_and_host_key(lab, laptops, login):
+    first = laptops[0]
+    login.run(first, "echo kept > note && sync")
+
+    lab.stop(first.hostname)
+    assert [laptop.running for laptop in lab.list()] == [False, True]
+    assert login.run(first, "true").returncode == 255
+
+    again = lab.start(first.hostname)
+    assert again.host_key == first.host_key
+    assert login.run(again, "cat note").stdout == "kept\n"
+
+
+def test_a_laptop_that_reboots_comes_back_by_itself(laptops, login):
+    boot = "cat /proc/1/stat | cut -d ' ' -f 22"
+    before = login.run(laptops[0], boot).stdout
+    login.run(laptops[0], "sudo systemctl reboot")
+
+    wait_for(lambda: login.run(laptops[0], boot).stdout not in {"", before})
+
+
+def test_a_laptop_that_powers_itself_off_is_off(lab, laptops, login):
+    login.run(laptops[0], "sudo systemctl poweroff")
+
+    wait_for(lambda: not lab.list()[0].running)
+    assert lab.start(laptops[0].hostname).host_key == laptops[0].host_key
+
+
+def test_a_blocked_laptop_is_silent_until_it_is_unblocked(lab, laptops, login):
+    lab.block(laptops[1].hostname)
+    assert login.run(laptops[1], "true").returncode == 255
+    lab.unblock(laptops[1].hostname)
+    assert login.run(laptops[1], "true").returncode == 0
+
+
+def test_up_again_leaves_running_laptops_alone_and_adds_the_new_one(lab, laptops, image, login):
+    wanted = [LaptopSpec(name) for name in (*NAMES, "nb-lab-3")]
+    more = lab.up(image.path, wanted, admin_key=login.public_key, on_step=print)
+
+    assert [laptop.pid for laptop in more[:2]] == [laptop.pid for laptop in laptops]
+    lab.down(["nb-lab-3"])
+    assert [laptop.hostname for laptop in lab.list()] == list(NAMES)
+    assert not [line for line in leftovers() if "nb-lab-3" in line]
+
+
+def test_an_image_in_use_is_not_replaced(laptops, image):
+    definition = images.load_definition(PROJECT / "images" / "standard")
+    with pytest.raises(LabError, match="in use"):
+        images.build(definition, image.path, on_step=print, force=True)
+
+
+def test_down_leaves_nothing_and_is_harmless_when_repeated(lab, laptops):
+    lab.down()
+    assert leftovers() == []
+    lab.down()
+
+
+BUILDER = """
+import sys
+from pathlib import Path
+from mvpc import images
+images.build(images.load_definition(Path(sys.argv[1])), Path(sys.argv[2]), on_step=print)
+"""
+
+
+def test_a_build_that_is_killed_leaves_no_process_no_mount_and_no_image(tmp_path):
+    target = tmp_path / "standard"
+    argv = [sys.executable, "-c", BUILDER, str(PROJECT / "images" / "standard"), str(target)]
+    with subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.DEVNULL) as builder:
+        wait_for(lambda: list((tmp_path / ".standard.building" / "rootfs" / "var" / "lib" / "dpkg").glob("info")))
+        builder.kill()
+
+    wait_for(lambda: not processes_with(str(tmp_path)))
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    assert not target.exists()
+
+
+CONTROLLER = """
+import json, os, signal, sys, threading
+from ipaddress import IPv4Network
+from pathlib import Path
+from mvpc.lab import Lab, LaptopSpec
+from mvpc.lab.journal import Journal
+
+order = json.loads(sys.argv[1])
+notes = 0
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def step(text):
+    if order["step"] and order["step"] in text:
+        threading.Timer(order["after_s"], die).start() if order["after_s"] else die()
+
+write = Journal.note
+def note(self, *made):
+    global notes
+    write(self, *made)
+    notes += 1
+    if notes == order["note"]:
+        die()
+Journal.note = note
+
+lab = Lab(Path(order["home"]), order["bridge"], IPv4Network(order["network"]))
+specs = [LaptopSpec(name) for name in order["names"]]
+lab.up(Path(order["image"]), specs, admin_key=order["key"], on_step=step)
+print("survived")
+"""
+
+
+def killed(image: Image, login: Login, *, step: str = "", after_s: float = 0, note: int = 0) -> int:
+    """Let a process of its own make the laptops, killed with SIGKILL at the given point; its exit code."""
+    order = {
+        "step": step,
+        "after_s": after_s,
+        "note": note,
+        "home": str(HOME),
+        "bridge": BRIDGE,
+        "network": NETWORK,
+        "names": NAMES,
+        "image": str(image.path),
+        "key": login.public_key,
+    }
+    done = subprocess.run([sys.executable, "-c", CONTROLLER, json.dumps(order)], timeout=120, check=False, cwd=PROJECT)
+    return done.returncode
+
+
+@pytest.mark.parametrize("step", ["bridge", "mirror", ": disk", ": settings", ": network", ": boot", ": ready"])
+def test_a_controller_killed_at_any_step_leaves_nothing_after_down(lab, image, login, step):
+    assert killed(image, login, step=step) == -signal.SIGKILL
+    lab.down()
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize("note", range(1, 10))
+def test_a_controller_killed_between_a_note_and_its_deed_leaves_nothing_after_down(lab, image, login, note):
+    assert killed(image, login, note=note) == -signal.SIGKILL
+    lab.down()
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize("after_s", [0.003, 0.01, 0.03, 0.1, 0.3])
+def test_a_controller_killed_in_the_middle_of_a_boot_leaves_nothing_after_down(lab, image, login, after_s):
+    assert killed(image, login, step=": boot", after_s=after_s) == -signal.SIGKILL
+    lab.down()
+    assert leftovers() == []
+
+
+def test_laptops_come_up_after_a_crash_without_down(lab, image, login):
+    assert killed(image, login, step=": boot", after_s=0.1) == -signal.SIGKILL
+
+    specs = [LaptopSpec(name) for name in NAMES]
+    after = lab.up(image.path, specs, admin_key=login.public_key, on_step=print)
+    assert all(login.run(laptop, "true").returncode == 0 for laptop in after)
+    lab.down()
+    assert leftovers() == []
+
+
+def test_a_dead_container_is_seen_and_its_console_is_named(lab, laptops):
+    pid = laptops[0].pid
+    container = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    os.kill(int(container), signal.SIGKILL)
+    wait_for(lambda: not lab.list()[0].running)
+
+    assert "Reached target" in lab.console(laptops[0].hostname).read_text(errors="replace")
+
+
+def test_a_foreign_interface_of_the_same_name_is_not_taken_over(lab, image, login):
+    lab.down()
+    subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)
+    try:
+        with pytest.raises(LabError, match="is not the lab's"):
+            lab.up(image.path, [LaptopSpec("nb-lab-1")], admin_key=login.public_key, on_step=print)
+        lab.down()
+        assert Path("/sys/class/net", BRIDGE).exists()
+    finally:
+        subprocess.run(["ip", "link", "delete", BRIDGE], check=True)

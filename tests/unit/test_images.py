@@ -1,0 +1,181 @@
+"""Image definitions, and where their packages come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mvpc.errors import InputError, LabError, NotFoundError
+from mvpc.images import Archive, ImageDefinition, find_image, load_definition
+from mvpc.images.recipe import recipe_for
+from mvpc.images.system import files
+
+GOOD = """\
+suite: trixie
+packages: [systemd-sysv, openssh-server, python3, sudo]
+accounts:
+  mvpc-admin: {sudo: nopasswd}
+"""
+OWN = ["http://deb.example/debian/ bookworm main", "http://deb.example/debian-security/ bookworm-security main"]
+
+
+def definition(tmp_path: Path, text: str = GOOD, name: str = "standard") -> ImageDefinition:
+    folder = tmp_path / "images" / name
+    folder.mkdir(parents=True)
+    (folder / "image.yml").write_text(text)
+    return load_definition(folder)
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        definition(tmp_path, text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def sources(image: ImageDefinition, targets: list[str]) -> tuple[Archive, ...]:
+    return recipe_for(image, targets=targets, architecture="amd64").sources
+
+
+def test_the_folder_gives_the_image_its_name_and_the_rest_has_defaults(tmp_path):
+    image = definition(tmp_path, name="training-room")
+
+    assert (image.name, image.os, image.variant, image.locale, image.mirror) == (
+        "training-room",
+        "debian-13",
+        "minbase",
+        "C.UTF-8",
+        None,
+    )
+
+
+def test_the_shipped_standard_image_is_valid():
+    image = load_definition(Path(__file__).parents[2] / "images" / "standard")
+
+    assert image.mirror is None
+    assert image.accounts["mvpc-admin"].sudo == "nopasswd"
+
+
+def test_unknown_keys_and_wrong_values_are_all_reported_with_their_lines(tmp_path):
+    text = GOOD.replace("suite: trixie", "suite: sid\ncolour: blue").replace("nopasswd", "always")
+
+    assert problems(tmp_path, text) == [
+        "images/standard/image.yml:1: suite: input should be 'bookworm' or 'trixie'.",
+        "images/standard/image.yml:5: accounts.mvpc-admin.sudo: input should be 'nopasswd' or 'none'.",
+        "images/standard/image.yml:2: colour is not known.",
+    ]
+
+
+def test_a_rejected_value_is_never_shown(tmp_path):
+    assert "hunter2" not in str(problems(tmp_path, GOOD + "password: hunter2\n"))
+
+
+@pytest.mark.parametrize("name", ["rm -rf", "-o=x", "Upper", "a,b"])
+def test_package_names_that_apt_would_take_for_something_else_are_refused(tmp_path, name):
+    text = GOOD.replace("sudo]", f'sudo, "{name}"]')
+
+    assert problems(tmp_path, text)[0].startswith(
+        "images/standard/image.yml:2: packages.4: this is no name of a Debian package"
+    )
+
+
+def test_a_package_that_mvpc_cannot_do_without_is_asked_for(tmp_path):
+    text = GOOD.replace("python3, ", "")
+
+    assert problems(tmp_path, text) == [
+        "images/standard/image.yml:2: packages lacks python3, without which mvpc cannot manage the laptop. Add python3."
+    ]
+
+
+def test_a_locale_needs_its_package(tmp_path):
+    text = GOOD + "locale: de_DE.UTF-8\n"
+
+    assert problems(tmp_path, text)[0].startswith("images/standard/image.yml:5: locale de_DE.UTF-8 needs")
+
+
+def test_a_name_in_the_file_is_refused(tmp_path):
+    assert "The folder gives the image its name" in problems(tmp_path, GOOD + "name: other\n")[0]
+
+
+def test_an_image_that_does_not_exist_names_those_that_do(tmp_path):
+    definition(tmp_path)
+    with pytest.raises(NotFoundError, match=r"no image named stndard\. Images here: standard"):
+        load_definition(tmp_path / "images" / "stndard")
+
+
+def test_the_controllers_own_archive_serves_the_suite_of_the_image(tmp_path):
+    assert sources(definition(tmp_path), OWN) == (
+        Archive("http://deb.example/debian", ("trixie", "trixie-updates")),
+        Archive("http://deb.example/debian-security", ("trixie-security",)),
+    )
+
+
+def test_the_date_of_a_frozen_archive_is_cut_off_since_it_may_be_older_than_the_suite(tmp_path):
+    frozen = [
+        "http://snap.example/archive/debian/20250520T000000Z/ bookworm main",
+        "http://snap.example/archive/debian-security/20250520T000000Z/ bookworm-security main",
+    ]
+
+    assert [source.uri for source in sources(definition(tmp_path), frozen)] == [
+        "http://snap.example/debian",
+        "http://snap.example/debian-security",
+    ]
+
+
+def test_sources_that_are_not_debian_are_passed_over(tmp_path):
+    others = ["https://node.example/node_20.x/ nodistro main", "http://ubuntu.example/ubuntu/ noble main"]
+
+    assert sources(definition(tmp_path), others + OWN) == sources(definition(tmp_path / "again"), OWN)
+
+
+def test_a_controller_without_debian_asks_for_a_mirror_in_the_definition(tmp_path):
+    with pytest.raises(LabError, match="mirror: https://") as caught:
+        sources(definition(tmp_path), ["http://ubuntu.example/ubuntu/ noble main"])
+    assert caught.value.problems[0].where == "images/standard/image.yml"
+
+
+def test_a_mirror_of_the_definition_wins(tmp_path):
+    image = definition(tmp_path, GOOD + 'mirror: "https://apt.mv.example/debian/"\n')
+
+    assert [source.uri for source in sources(image, OWN)] == [
+        "https://apt.mv.example/debian",
+        "http://deb.example/debian-security",
+    ]
+
+
+@pytest.mark.parametrize("url", ["ftp://apt.example/debian", "http://apt.example/debian bullseye", "/srv/mirror"])
+def test_a_mirror_must_be_one_http_address(tmp_path, url):
+    assert problems(tmp_path, GOOD + f'mirror: "{url}"\n')[0].startswith(
+        "images/standard/image.yml:5: mirror: this is no single http"
+    )
+
+
+def test_the_image_says_that_only_keys_log_in_and_that_each_laptop_makes_its_own_identity(tmp_path):
+    image = definition(tmp_path)
+    written = files(image, sources(image, OWN))
+
+    assert written["etc/machine-id"] == ("", 0o444)
+    assert "PasswordAuthentication no" in written["etc/ssh/sshd_config.d/50-image.conf"][0]
+    assert written["etc/sudoers.d/50-mvpc-admin"] == ("mvpc-admin ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
+
+
+def test_an_account_without_sudo_gets_no_sudo_rule(tmp_path):
+    image = definition(tmp_path, GOOD + "  guest: {}\n")
+
+    assert "etc/sudoers.d/50-guest" not in files(image, sources(image, OWN))
+
+
+def test_the_digest_changes_with_the_definition_the_archive_and_the_architecture(tmp_path):
+    image = definition(tmp_path)
+    more = definition(tmp_path / "more", GOOD.replace("sudo]", "sudo, less]"))
+    here = recipe_for(image, targets=OWN, architecture="amd64").digest
+
+    assert here == recipe_for(image, targets=OWN, architecture="amd64").digest
+    assert here != recipe_for(more, targets=OWN, architecture="amd64").digest
+    assert here != recipe_for(image, targets=OWN, architecture="arm64").digest
+    assert here != recipe_for(image, targets=["http://other.example/debian bookworm main"], architecture="amd64").digest
+
+
+def test_an_image_that_was_not_built_says_how_to_build_it(tmp_path):
+    with pytest.raises(NotFoundError, match="mvpc image build standard"):
+        find_image(tmp_path / "standard")

@@ -1,0 +1,334 @@
+"""The lab's own reckoning: journal, order of clean-up, mirror, names. Needs neither root nor network."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from mvpc.errors import InputError, LabError, NotFoundError
+from mvpc.lab import Lab, Laptop, LaptopSpec, process
+from mvpc.lab.cleanup import in_order, undo
+from mvpc.lab.journal import Journal, Kind, Made
+from mvpc.lab.laptop import Case, arguments, belongings
+from mvpc.lab.mirror import Mirror, config, names_of
+from mvpc.lab.network import Network
+from mvpc.lab.setup import AdminKey, apt_sources, prepare, read_image
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDyAf2IJn3klgf/J15WFQzMz1Bv6KF/Xy/HFwk/O3+7Q admin\n"
+NETWORK = Network("mvpc0", IPv4Network("10.77.0.0/24"))
+MIRROR = Mirror(folder=Path("/lab/mirror"), cache=Path("/lab/cache"), address="10.77.0.1")
+
+
+def laptop(hostname: str = "nb-000001", address: str = "10.77.0.11") -> Laptop:
+    return Laptop(hostname=hostname, address=address, image="/images/standard", build="abc@now")
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A built image as far as the lab looks at it."""
+    folder = tmp_path / "standard"
+    home = folder / "rootfs" / "home" / "mvpc-admin"
+    home.mkdir(parents=True)
+    etc = folder / "rootfs" / "etc"
+    etc.mkdir()
+    (etc / "passwd").write_text(f"mvpc-admin:x:{os.getuid()}:{os.getgid()}::/home/mvpc-admin:/bin/bash\n")
+    sources = [
+        {"uri": "http://deb.example/debian", "suites": ["trixie", "trixie-updates"], "component": "main"},
+        {"uri": "http://sec.example/debian-security", "suites": ["trixie-security"], "component": "main"},
+    ]
+    (folder / "image.json").write_text(json.dumps({"digest": "abc", "built": "now", "sources": sources}))
+    return folder
+
+
+# --- journal and clean-up --------------------------------------------------------------------
+
+
+def test_the_journal_returns_what_was_noted_once_and_in_order(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    bridge, cable = Made(Kind.INTERFACE, "mvpc0"), Made(Kind.INTERFACE, "mvpc0v11", "nb-000001")
+    journal.note(bridge, cable)
+    journal.note(bridge)
+
+    assert Journal(tmp_path / "journal").entries() == [bridge, cable]
+
+
+def test_a_line_that_a_crash_tore_is_passed_over_and_spoils_no_other(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    first, second = Made(Kind.MOUNT, "/a"), Made(Kind.MOUNT, "/b")
+    journal.note(first)
+    with journal.path.open("a") as file:
+        file.write('{"kind": "mou')
+    journal.note(second)
+
+    assert journal.entries() == [first, second]
+
+
+def test_notes_and_strokes_of_many_threads_lose_nothing(tmp_path):
+    made = [Made(Kind.FOLDER, f"/{number}") for number in range(40)]
+
+    def note_and_forget(number: int) -> None:
+        Journal(tmp_path / "journal").note(made[number])
+        if number % 2:
+            Journal(tmp_path / "journal").forget([made[number]])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(note_and_forget, range(40)))
+    assert set(Journal(tmp_path / "journal").entries()) == set(made[::2])
+
+
+def test_processes_go_first_and_inner_mounts_before_outer_ones():
+    case = Case(Path("/lab/laptops/nb-000001"))
+    made = [Made(Kind.FOLDER, str(case.folder), "nb-000001"), *belongings(case, laptop(), NETWORK)]
+    made += [Made(Kind.MOUNT, "/lab"), Made(Kind.PROCESS, "4711", "nb-000001", "boot:1")]
+
+    kinds = [each.kind for each in in_order(made)]
+    mounts = [each.name for each in in_order(made) if each.kind is Kind.MOUNT]
+    assert kinds[:2] == [Kind.PROCESS, Kind.NAMESPACE]
+    assert kinds[-1] == Kind.FOLDER
+    assert mounts[-1] == "/lab"
+
+
+def test_things_that_are_not_there_are_struck_out_without_an_error(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    journal.note(
+        Made(Kind.PROCESS, "4194304", "nb-000001", "another-boot:17"),
+        Made(Kind.PROCESS, "4194304", "nb-000001", ""),
+        Made(Kind.NAMESPACE, "mvpc-none-nb-000001", "nb-000001"),
+        Made(Kind.MOUNT, str(tmp_path / "nothing"), "nb-000001"),
+        Made(Kind.INTERFACE, "mvpcnone", "nb-000001"),
+        Made(Kind.FOLDER, str(tmp_path / "nothing"), "nb-000001"),
+    )
+    undo(journal, journal.entries())
+
+    assert journal.entries() == []
+
+
+def test_what_cannot_be_removed_is_named_and_stays_in_the_journal(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    (tmp_path / "file").write_text("not a folder")
+    stubborn, easy = Made(Kind.FOLDER, str(tmp_path / "file")), Made(Kind.FOLDER, str(tmp_path / "easy"))
+    (tmp_path / "easy").mkdir()
+    journal.note(stubborn, easy)
+
+    with pytest.raises(LabError, match=r"could not remove folder .*file"):
+        undo(journal, journal.entries())
+    assert journal.entries() == [stubborn]
+    assert not (tmp_path / "easy").exists()
+
+
+# --- processes -------------------------------------------------------------------------------
+
+
+def test_a_process_is_noted_before_it_begins_and_ends_when_asked(tmp_path):
+    log = tmp_path / "log"
+    noted: list[tuple[int, str]] = []
+
+    def note(pid: int) -> None:
+        noted.append((pid, log.read_text()))
+
+    pid = process.start(["sh", "-c", "echo begun; sleep 60"], log=log, before=note)
+    known = process.identity(pid)
+    while "begun" not in log.read_text():
+        time.sleep(0.01)
+
+    assert noted == [(pid, "")]
+    assert process.is_running(pid, known)
+    process.kill(pid, known)
+    assert not process.is_running(pid, known)
+
+
+def test_a_process_whose_maker_dies_before_noting_it_never_begins(tmp_path):
+    script = (
+        "import os, signal, sys; from pathlib import Path; from mvpc.lab import process\n"
+        "process.start(['touch', sys.argv[1]], log=Path(sys.argv[2]),"
+        " before=lambda pid: (print(pid, flush=True), os.kill(os.getpid(), signal.SIGKILL)))"
+    )
+    argv = [sys.executable, "-c", script, str(tmp_path / "begun"), str(tmp_path / "log")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    deadline = time.monotonic() + 5
+    while process.identity(int(done.stdout)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert done.returncode == -signal.SIGKILL
+    assert process.identity(int(done.stdout)) == ""
+    assert not (tmp_path / "begun").exists()
+
+
+def test_a_process_that_only_has_the_same_number_is_left_alone():
+    process.kill(os.getpid(), "another-boot:17")
+    process.kill(os.getpid(), process.identity(os.getpid()) + "0")
+
+
+def test_what_a_dead_leader_left_in_its_session_is_ended_too(tmp_path):
+    log = tmp_path / "log"
+    pid = process.start(["sh", "-c", "sleep 60 & echo $!; wait"], log=log, before=lambda pid: None)
+    known = process.identity(pid)
+    while not log.read_text().endswith("\n"):
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    orphan = int(log.read_text())
+    process.kill(pid, known)
+
+    deadline = time.monotonic() + 5
+    while process.identity(orphan) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert process.identity(orphan) == ""
+
+
+# --- network ---------------------------------------------------------------------------------
+
+
+def test_addresses_start_at_the_eleventh_and_fill_gaps():
+    assert str(NETWORK.controller) == "10.77.0.1"
+    assert str(NETWORK.free_address(set())) == "10.77.0.11"
+    assert str(NETWORK.free_address({"10.77.0.11", "10.77.0.13"})) == "10.77.0.12"
+
+
+def test_a_full_network_says_so():
+    small = Network("mvpc0", IPv4Network("10.77.0.0/27"))
+
+    with pytest.raises(LabError, match="full"):
+        small.free_address({str(address) for address in small.addresses})
+
+
+def test_interface_names_fit_the_kernels_fifteen_characters():
+    large = Network("mvpclab99", IPv4Network("10.0.0.0/16"))
+
+    assert len(large.cable("10.0.255.254")) <= 15
+
+
+def test_a_laptop_has_the_same_hardware_address_for_each_boot_and_another_than_its_neighbour():
+    assert NETWORK.hardware_address("10.77.0.11") == "02:6d:0a:4d:00:0b"
+    assert NETWORK.hardware_address("10.77.0.12") == "02:6d:0a:4d:00:0c"
+
+
+@pytest.mark.parametrize(("bridge", "addresses"), [("a-b", "10.0.0.0/24"), ("mvpc0", "10.0.0.0/30")])
+def test_a_network_that_cannot_work_is_refused(bridge, addresses):
+    with pytest.raises(InputError):
+        Network(bridge, IPv4Network(addresses))
+
+
+# --- mirror ----------------------------------------------------------------------------------
+
+
+def test_the_mirror_listens_on_the_bridge_alone_and_keeps_everything_in_its_own_folders():
+    text = config(MIRROR, {"debian": "http://deb.example/debian"})
+    paths = [
+        word.rstrip(";") for line in text.splitlines() if "_path " in line or "pid " in line for word in line.split()
+    ]
+
+    assert [line.strip() for line in text.splitlines() if "listen" in line] == ["listen 10.77.0.1:3142;"]
+    assert all(path.startswith("/lab/") for path in paths if path.startswith("/"))
+    assert "proxy_http_version 1.1;" in text
+
+
+def test_every_archive_has_its_place_on_the_mirror_and_packages_stay_in_the_cache():
+    text = config(MIRROR, {"debian": "http://deb.example/debian", "sec": "https://sec.example/x"})
+
+    assert "location /debian/ { proxy_pass http://deb.example/debian/; }" in text
+    assert "location /sec/pool/ { proxy_pass https://sec.example/x/pool/; proxy_cache_valid 200 90d; }" in text
+
+
+def test_archives_of_the_same_path_on_different_hosts_get_different_names():
+    names = names_of(["http://a.example/debian", "http://b.example/debian", "http://a.example/debian"])
+
+    assert len(names) == 2
+    assert names["debian"] == "http://a.example/debian"
+
+
+def test_a_laptop_takes_every_archive_of_its_image_through_the_mirror(image):
+    text = apt_sources(read_image(image), MIRROR)
+
+    assert "URIs: http://10.77.0.1:3142/debian\nSuites: trixie trixie-updates\n" in text
+    assert "URIs: http://10.77.0.1:3142/debian-security\nSuites: trixie-security\n" in text
+    assert ".example" not in text
+
+
+# --- laptops ---------------------------------------------------------------------------------
+
+
+def test_a_new_laptop_knows_its_name_without_asking_a_server_and_who_may_log_in(image):
+    root = image / "rootfs"
+    prepare(root, "nb-000001", sources="", key=AdminKey("mvpc-admin", KEY))
+
+    keys = root / "home/mvpc-admin/.ssh/authorized_keys"
+    assert (root / "etc/hostname").read_text() == "nb-000001\n"
+    assert "127.0.1.1 nb-000001\n" in (root / "etc/hosts").read_text()
+    assert (keys.read_text(), keys.stat().st_mode & 0o777, keys.parent.stat().st_mode & 0o777) == (KEY, 0o600, 0o700)
+    assert "unmanaged-devices=interface-name:host0" in (root / "etc/NetworkManager/conf.d/05-lab.conf").read_text()
+
+
+def test_an_image_without_the_administrators_account_says_how_to_add_it(image):
+    with pytest.raises(LabError, match=r"no account someone\. Add it to accounts in image\.yml"):
+        prepare(image / "rootfs", "nb-000001", sources="", key=AdminKey("someone", KEY))
+
+
+@pytest.mark.parametrize("key", ["", "-----BEGIN OPENSSH PRIVATE KEY-----\n", KEY + KEY, "ssh-ed25519"])
+def test_what_is_no_single_public_key_is_refused_and_not_shown(key):
+    with pytest.raises(InputError, match="no public SSH key"):
+        AdminKey("mvpc-admin", key)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "NB-1", "1nb", "nb_1", "a" * 16, "-x", ""])
+def test_a_hostname_that_could_be_a_path_or_an_option_is_refused(name):
+    with pytest.raises(InputError, match="no hostname"):
+        LaptopSpec(name)
+
+
+def test_a_container_gets_its_own_name_network_and_nothing_of_the_controllers_settings():
+    argv = arguments(Case(Path("/lab/laptops/nb-000001")), laptop(), "mvpc0-nb-000001")
+
+    assert {
+        "--directory=/lab/laptops/nb-000001/root",
+        "--network-namespace-path=/run/netns/mvpc0-nb-000001",
+        "--hostname=nb-000001",
+        "--resolv-conf=off",
+    } <= set(argv)
+
+
+def test_an_image_that_was_not_built_says_how_to_build_it(tmp_path):
+    with pytest.raises(LabError, match="mvpc image build standard"):
+        read_image(tmp_path / "standard")
+
+
+# --- the lab ---------------------------------------------------------------------------------
+
+
+def test_on_a_machine_without_a_lab_list_is_empty_and_down_makes_nothing(tmp_path):
+    lab = Lab(tmp_path / "lab")
+
+    lab.down()
+    assert lab.list() == ()
+    assert not lab.home.exists()
+
+
+def test_a_laptop_that_the_lab_does_not_have_is_named(tmp_path):
+    (tmp_path / "lab").mkdir()
+    lab = Lab(tmp_path / "lab")
+
+    with pytest.raises(NotFoundError, match="no laptop nb-000009"):
+        lab.down(["nb-000009"])
+    with pytest.raises(LabError, match="no laptop nb-000009"):
+        lab.stop("nb-000009")
+
+
+def test_a_second_change_at_the_same_time_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("mvpc.lab.lab.LOCK_S", 0)
+    lab = Lab(tmp_path / "lab")
+
+    with lab._changing(), pytest.raises(LabError, match="somebody else is changing the lab"):
+        lab.down()
+
+
+def test_a_folder_whose_name_would_mean_something_in_a_configuration_is_refused(tmp_path):
+    with pytest.raises(InputError, match="plain characters"):
+        Lab(tmp_path / "my lab; user root")
