@@ -11,11 +11,14 @@ from typing import Protocol
 
 from mvpc.model import Bundle, Change, ComponentResult, Device, HostWork, Outcome, Plan, Probe, Reach
 
+Results = Generator[ComponentResult, None, None]
+"""Results as they arrive. Closing it ends the work; laptops finish the component they are at."""
+
 
 class Runner(Protocol):
     """Whatever converges laptops."""
 
-    def run(self, work: Sequence[HostWork]) -> Iterator[ComponentResult]:
+    def run(self, work: Sequence[HostWork]) -> Results:
         """Converge and yield every result as it arrives; exactly one for each device and component of the work."""
         ...
 
@@ -87,6 +90,8 @@ class Job:
     asleep: tuple[Change, ...] = ()
     """Changes that wait for laptops which did not answer; recorded as unreachable."""
     actor: str
+    highest_generation: int = 0
+    """The highest generation that any selected laptop knows; ours must be above it, also after a lost database."""
 
 
 def roll_out(job: Job, seams: Seams) -> Rollout:
@@ -121,7 +126,7 @@ def worst_outcomes(results: Iterable[ComponentResult]) -> dict[Outcome, int]:
     return dict(Counter(worst.values()))
 
 
-def _converge(job: Job, number: int, seams: Seams) -> Generator[ComponentResult, None, None]:
+def _converge(job: Job, number: int, seams: Seams) -> Results:
     for change in job.asleep:
         yield ComponentResult(
             device=change.device, component=change.component, outcome=Outcome.UNREACHABLE, at=seams.now()
@@ -129,12 +134,14 @@ def _converge(job: Job, number: int, seams: Seams) -> Generator[ComponentResult,
     components: dict[str, list[str]] = {}
     for change in job.plan.changes:
         components.setdefault(change.device, []).append(change.component)
+    generation = max(number, job.highest_generation + 1)
     work = [
-        HostWork(device=job.devices[name], bundle=job.bundles[name], components=tuple(names), generation=number)
+        HostWork(device=job.devices[name], bundle=job.bundles[name], components=tuple(names), generation=generation)
         for name, names in components.items()
     ]
     if work:
-        yield from seams.runner.run(work)
+        with closing(seams.runner.run(work)) as arriving:
+            yield from arriving
 
 
 def _inputs(result: ComponentResult, bundles: Mapping[str, Bundle]) -> Inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -75,7 +75,7 @@ class FakeRunner:
     """Raise KeyboardInterrupt when so many results were given."""
     seen: list[HostWork] = field(default_factory=list)
 
-    def run(self, work: Sequence[HostWork]) -> Iterator[ComponentResult]:
+    def run(self, work: Sequence[HostWork]) -> Generator[ComponentResult, None, None]:
         """Yield one result for each device and component."""
         self.seen.extend(work)
         tasks = [(item, component) for item in work for component in item.components]

@@ -9,8 +9,7 @@ from mvpc.errors import InputError
 from mvpc.model import Device, File, Package, Resource, Unit
 from mvpc.render.crypto_edition import edition
 from mvpc.render.template import fill
-from mvpc.settings import Apt, Base, Ssh, Updates, Window, present
-from mvpc.settings import Day
+from mvpc.settings import Apt, Base, Day, Ssh, Updates, Window, present
 
 SUITES = {"debian-12": "bookworm", "debian-13": "trixie", "ubuntu-22.04": "jammy", "ubuntu-24.04": "noble"}
 """Releases whose package sources mvpc can write."""

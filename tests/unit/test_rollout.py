@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mvpc.model import Action, Change, Outcome, Plan, Reach
@@ -40,6 +42,13 @@ def test_only_what_the_plan_names_is_converged():
         ("nb-1", ("wifi", "vpn")),
         ("nb-2", ("base",)),
     ]
+
+
+def test_the_generation_rises_above_what_any_laptop_knows_also_after_a_lost_database():
+    runner = FakeRunner()
+    roll_out(replace(job(change("nb-1", "base")), highest_generation=41), seams(runner=runner))
+    roll_out(job(change("nb-1", "base")), seams(runner=runner))
+    assert [work.generation for work in runner.seen] == [42, 1]
 
 
 def test_every_result_is_stored_before_anyone_is_told():

@@ -1,0 +1,100 @@
+"""How Ansible reaches a laptop. The same variables serve mvpc's own runs and people who use the inventory plugin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mvpc.model import HOSTNAME, Device
+
+ADDRESS = re.compile(r"[A-Za-z0-9:](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9:])?")
+"""A DNS name, IPv4 or IPv6 address. Never begins with a hyphen, which ssh would take for an option."""
+
+HOST_KEY = re.compile(r"((?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3})(?: [^\n]*)?")
+"""Kind and key as in known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), perhaps with a comment."""
+
+_SSH_OPTIONS = (
+    "BatchMode=yes",
+    "IdentitiesOnly=yes",
+    # The inventory's key is the only one that counts; see KnownHostsCommand below (ssh_config(5), OpenSSH 8.5).
+    "StrictHostKeyChecking=yes",
+    "UserKnownHostsFile=none",
+    "GlobalKnownHostsFile=none",
+    "UpdateHostKeys=no",
+    # A laptop must not get further through the controller.
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    # A lid that is closed is noticed after 45 s.
+    "ServerAliveInterval=15",
+    "ServerAliveCountMax=3",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """How mvpc logs in on every laptop."""
+
+    user: str
+    port: int
+    key: Path
+
+
+def unfit(device: Device) -> str:
+    """Why Ansible must not be pointed at this device; empty when it may."""
+    if not device.is_linux:
+        return f"{device.os} is not managed by mvpc"
+    if not HOSTNAME.fullmatch(device.hostname):
+        return "its hostname is not allowed"
+    if not ADDRESS.fullmatch(device.address or device.hostname):
+        return "its address is neither a name nor an IP address"
+    if not HOST_KEY.fullmatch(device.host_key):
+        return "the inventory holds no usable SSH host key for it"
+    return ""
+
+
+def host_variables(device: Device, login: Login) -> dict[str, Any]:
+    """The variables of one laptop, none of them secret.
+
+    Raises:
+        ValueError: the device is `unfit`.
+    """
+    if reason := unfit(device):
+        raise ValueError(reason)
+    return {
+        "ansible_connection": "ssh",
+        "ansible_host": device.address or device.hostname,
+        "ansible_port": login.port,
+        "ansible_user": login.user,
+        "ansible_ssh_private_key_file": str(login.key),
+        "ansible_ssh_common_args": _ssh_arguments(device),
+        "ansible_host_key_checking": True,
+        "ansible_become_method": "sudo",
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+
+
+def inventory(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A JSON inventory of these hosts in which no string can become a template."""
+    return {"all": {"hosts": {name: inert(dict(variables)) for name, variables in hosts.items()}}}
+
+
+def inert(value: Any) -> Any:
+    """The value with every string marked, so that Ansible never templates it (`!unsafe` in YAML)."""
+    if isinstance(value, str):
+        return {"__ansible_unsafe": value}
+    if isinstance(value, dict):
+        return {name: inert(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [inert(item) for item in value]
+    return value
+
+
+def _ssh_arguments(device: Device) -> str:
+    key = HOST_KEY.fullmatch(device.host_key)
+    assert key is not None  # noqa: S101 - `unfit` has looked
+    known = f'"KnownHostsCommand=/bin/echo {device.hostname} {key[1]}"'
+    return " ".join(f"-o {option}" for option in (*_SSH_OPTIONS, f"HostKeyAlias={device.hostname}", known))

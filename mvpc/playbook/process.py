@@ -1,0 +1,157 @@
+"""ansible-playbook as a process: a clean environment, event lines from a pipe, and an end that leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mvpc.errors import RolloutError
+from mvpc.text import safe
+
+_LINE_BYTES = 4 << 20
+"""More than any line of our callback can have."""
+_GRACE = 5.0
+"""Seconds for processes to end by themselves when asked to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Playbook:
+    """A running ansible-playbook."""
+
+    process: subprocess.Popen[bytes]
+    events: int
+    folder: Path
+
+    def lines(self, seconds: float) -> Iterator[bytes]:
+        """Yield event lines until there are no more, at most for so many seconds."""
+        deadline = time.monotonic() + seconds
+        rest = b""
+        while (chunk := self._read(deadline)) and len(rest) <= _LINE_BYTES:
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from whole
+
+    def has_ended(self) -> bool:
+        """Whether Ansible itself came to an end, after the last of its lines or a moment later."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=1)
+        return self.process.returncode is not None
+
+    def complaint(self) -> str:
+        """The last useful line that Ansible wrote besides its events."""
+        with (self.folder / "output").open("rb") as output:
+            output.seek(max(0, (self.folder / "output").stat().st_size - 65536))
+            lines = [line for line in output.read().decode(errors="replace").splitlines() if line.strip()]
+        useful = [line for line in lines if "ERROR" in line] or lines
+        return safe(useful[-1], limit=400) if useful else ""
+
+    def _read(self, deadline: float) -> bytes:
+        """The next bytes; empty at the end of the events or of the time."""
+        while (left := deadline - time.monotonic()) > 0:
+            ended = self.process.poll() is not None
+            if select.select([self.events], [], [], 0 if ended else min(left, 0.5))[0]:
+                return os.read(self.events, 65536)
+            if ended:
+                return b""
+        return b""
+
+
+@contextmanager
+def playbook(folder: Path, arguments: Sequence[str], *, config: Path) -> Iterator[Playbook]:
+    """Start ansible-playbook in the run folder; on leaving, it and everything that it started has ended.
+
+    Core dumps are switched off for mvpc itself too: both hold secrets.
+
+    Raises:
+        RolloutError: there is no ansible-playbook.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    events, writer = os.pipe()
+    try:
+        with (folder / "output").open("xb") as output:
+            process = subprocess.Popen(
+                [_program(), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=folder,
+                env=_environment(folder, config, writer),
+                pass_fds=[writer],
+                start_new_session=True,
+                umask=0o077,
+            )
+    except BaseException:
+        os.close(events)
+        raise
+    finally:
+        os.close(writer)
+    try:
+        yield Playbook(process=process, events=events, folder=folder)
+    finally:
+        _end(process)
+        end_marked(folder)
+        os.close(events)
+
+
+def end_marked(folder: Path) -> None:
+    """End every process of the run in this folder: workers, SSH clients and their masters, wherever they are.
+
+    Ansible's workers and SSH masters have sessions of their own, so no process group holds them all. But all have
+    inherited the run folder as HOME, and no other process has it.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + _GRACE
+        while (marked := _marked(folder)) and time.monotonic() < deadline:
+            for pid in marked:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            time.sleep(0.05)
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name("ansible-playbook")
+    found = str(beside) if beside.is_file() else shutil.which("ansible-playbook")
+    if not found:
+        raise RolloutError("ansible-playbook is not installed", hint="Install mvpc again with: make setup")
+    return found
+
+
+def _environment(folder: Path, config: Path, events: int) -> dict[str, str]:
+    """Nothing of the caller's environment but PATH: no proxy, no ANSIBLE_*, no agent (CVE-2018-10874)."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "ANSIBLE_CONFIG": str(config),
+        "MVPC_EVENTS_FD": str(events),
+    }
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(timeout=_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _marked(folder: Path) -> list[int]:
+    mark = b"\0HOME=%b\0" % os.fsencode(folder)
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _has(entry, mark)]
+
+
+def _has(entry: Path, mark: bytes) -> bool:
+    with suppress(OSError):
+        return mark in b"\0" + (entry / "environ").read_bytes() + b"\0"
+    return False

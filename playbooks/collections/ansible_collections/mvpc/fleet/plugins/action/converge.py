@@ -1,0 +1,144 @@
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Action `mvpc.fleet.converge`: one component, one SSH round trip. Documented in plugins/modules/converge.py."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from mvpc.device import Answer, parse_answer, program
+from mvpc.errors import MvpcError
+from mvpc.model import COMPONENTS, HostWork, Outcome
+from mvpc.project import load_project
+from mvpc.text import safe
+
+COMMAND = "/usr/bin/python3 -I -"
+TOO_MUCH = "the laptop talks without end; it was cut off"
+SPARE_MEMORY = 64 << 20
+"""Bytes that a worker may need for a laptop beyond what it has at the start."""
+SPARE_SECONDS = 15
+"""CPU seconds that a worker may need for a laptop; it usually needs a fraction of one."""
+
+
+class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
+    TRANSFERS_FILES = False
+    _supports_async = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send the program and the component; returns what the laptop says has happened."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec({"component": {"type": "str", "required": True}})
+        name = arguments["component"]
+        return result | _told(name, self._converge(_bundle(task_vars or {}), name))
+
+    def _converge(self, bundle: Mapping[str, Any], component: str) -> Answer:
+        source = program(
+            {
+                "format": 1,
+                "action": "check" if self._task.check_mode else "apply",
+                "device": bundle["device"],
+                "generation": bundle["generation"],
+                "diff": bool(self._task.diff),
+                "components": [_component(bundle, component)],
+            }
+        )
+        _limit_worker()
+        # With input Ansible asks for no terminal, so the answer comes unmixed; see `exec_command` of its ssh plugin.
+        try:
+            ran = self._low_level_execute_command(COMMAND, in_data=source.encode())
+        except MemoryError:
+            raise AnsibleActionFail(TOO_MUCH) from None
+        try:
+            return parse_answer(ran["stdout"])
+        except ValueError as error:
+            raise AnsibleActionFail(_no_answer(ran["rc"], ran["stderr"], error)) from None
+
+
+def _bundle(variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the laptop should be: from the file that mvpc wrote, or else rendered from the project."""
+    try:
+        if path := variables.get("mvpc_bundle_file"):
+            stored: dict[str, Any] = json.loads(Path(str(path)).read_text(encoding="utf-8"))
+            return stored
+        if root := variables.get("mvpc_project"):
+            return _render(Path(str(root)), str(variables["inventory_hostname"]))
+    except MvpcError as error:
+        raise AnsibleActionFail("; ".join(map(str, error.problems))) from error
+    except OSError as error:
+        raise AnsibleActionFail(f"the bundle cannot be read ({error.strerror})") from error
+    raise AnsibleActionFail("there is no bundle for this host. Use the inventory inventory/mvpc.yml")
+
+
+def _render(root: Path, hostname: str) -> Mapping[str, Any]:
+    # Here, since mvpc's own runs never need them, and they import much.
+    from mvpc.fleet import Fleet, Selection  # noqa: PLC0415
+    from mvpc.playbook.folder import bundle_data  # noqa: PLC0415
+    from mvpc.store.read import Reader  # noqa: PLC0415
+
+    project = load_project(root)
+    fleet = Fleet(project, on=datetime.now().astimezone().date())
+    [device] = fleet.select(Selection(devices=(hostname,)))
+    with Reader(project.database) as reader:
+        newest = reader.rollouts(limit=1)
+    # The number of the newest rollout: laptops accept no older generation than the one they have.
+    generation = newest[0].id if newest else 0
+    bundle = fleet.compile(device).bundle
+    return bundle_data(HostWork(device=device, bundle=bundle, components=COMPONENTS, generation=generation))
+
+
+def _component(bundle: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    for component in bundle["components"]:
+        if component["name"] == name:
+            found: Mapping[str, Any] = component
+            return found
+    raise AnsibleActionFail(f"the bundle of {bundle['device']} has no component {name}")
+
+
+def _limit_worker() -> None:
+    """Let a laptop that talks without end exhaust this worker, which serves no other, and not the controller."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + SPARE_MEMORY)
+    signal.signal(signal.SIGXCPU, _too_much)
+    _limit(resource.RLIMIT_CPU, int(time.process_time()) + SPARE_SECONDS)
+
+
+def _limit(what: int, soft: int) -> None:
+    resource.setrlimit(what, (soft, resource.getrlimit(what)[1]))
+
+
+def _too_much(*_: object) -> None:
+    raise AnsibleActionFail(TOO_MUCH)
+
+
+def _no_answer(rc: int, stderr: str, error: ValueError) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    said = f": {safe(lines[-1], limit=300)}" if lines else ""
+    return f"the laptop gave no valid answer ({safe(error, limit=200)}; exit code {rc}){said}"
+
+
+def _told(name: str, answer: Answer) -> dict[str, Any]:
+    found = [part for part in answer.components if part.name == name]
+    if answer.error or not found:
+        raise AnsibleActionFail(safe(answer.error or f"the laptop's answer lacks the component {name}", limit=400))
+    part = found[0]
+    told: dict[str, Any] = {
+        "changed": part.outcome == Outcome.CHANGED,
+        "failed": part.outcome == Outcome.FAILED,
+        "msg": safe(part.error, limit=400),
+        "mvpc_component": name,
+        "mvpc_digest": part.digest,
+        "mvpc_changes": [safe(change, limit=400) for change in part.changes],
+    }
+    if part.diff:
+        told["diff"] = [{"prepared": "\n".join(map(safe, part.diff.split("\n")))}]
+    return told

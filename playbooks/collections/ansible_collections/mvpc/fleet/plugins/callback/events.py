@@ -1,0 +1,145 @@
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Callback `mvpc.fleet.events`: what happened, as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = r"""
+name: events
+type: notification
+short_description: One JSON object per line for every result of mvpc.fleet.converge
+version_added: 0.1.0
+description:
+  - The only output of mvpc's own runs, which use it as their C(stdout_callback).
+  - Every line has C(event) and C(at) (UTC). C(start) has nothing else, C(finish) has C(hosts), the number of laptops
+    that were tried. C(result) has C(host), C(component), C(outcome) (V(changed), V(unchanged), V(failed) or
+    V(unreachable)), C(changes), C(digest) and C(error). C(trouble) has C(host) and C(text); it is a failure of
+    another task or a warning of Ansible.
+  - Lists and texts are cut, so that no laptop can fill a disk.
+options:
+  descriptor:
+    description: Number of an inherited file descriptor that lines are written to.
+    type: int
+    env:
+      - name: MVPC_EVENTS_FD
+  file:
+    description: File that lines are appended to when there is no descriptor. Without both, standard output is used.
+    type: path
+    env:
+      - name: MVPC_EVENTS_FILE
+requirements:
+  - enable it with C(callbacks_enabled), or as C(stdout_callback)
+author:
+  - The mvpc authors (@mvpc)
+"""
+
+CONVERGE = "mvpc.fleet.converge"
+MAX_CHANGES = 200
+MAX_TEXT = 2000
+
+
+class CallbackModule(CallbackBase):  # noqa: D101 - see DOCUMENTATION
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "mvpc.fleet.events"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._out: TextIO = sys.stdout
+
+    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        """Open what the options name."""
+        super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+        if (descriptor := self.get_option("descriptor")) is not None:
+            # SSH clients and their masters must not hold the pipe open.
+            os.set_inheritable(descriptor, False)
+            self._out = open(descriptor, "w", encoding="ascii")  # noqa: PTH123, SIM115 - open to the end
+        elif path := self.get_option("file"):
+            self._out = open(path, "a", encoding="ascii", opener=_private)  # noqa: SIM115
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:  # noqa: ARG002
+        """Say that the run has begun."""
+        self._write("start")
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Say that the run has come to its end."""
+        self._write("finish", hosts=len(stats.processed))
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Tell a result: nothing to do, or done."""
+        self._warn(result)
+        if _component(result):
+            self._result(result, "changed" if result.is_changed() else "unchanged")
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ARG002
+        """Tell a failure."""
+        self._warn(result)
+        if _component(result):
+            self._result(result, "failed")
+        else:
+            self._trouble(result.host.get_name(), result.result.get("msg", "failed"))
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Tell that the laptop did not answer, and what SSH said."""
+        if _component(result):
+            self._result(result, "unreachable")
+        else:
+            self._trouble(result.host.get_name(), result.result.get("msg", "unreachable"))
+
+    def _result(self, result: Any, outcome: str) -> None:
+        told = result.result
+        self._write(
+            "result",
+            host=result.host.get_name(),
+            component=_component(result),
+            outcome=outcome,
+            changes=[_cut(change) for change in _changes(told)[:MAX_CHANGES]],
+            digest=_cut(told.get("mvpc_digest", "")),
+            error=_cut(told.get("msg", "")) if outcome in {"failed", "unreachable"} else "",
+        )
+
+    def _warn(self, result: Any) -> None:
+        for warning in result.result.get("warnings") or ():
+            self._trouble(result.host.get_name(), warning)
+
+    def _trouble(self, host: str, text: object) -> None:
+        self._write("trouble", host=host, text=_cut(text))
+
+    def _write(self, event: str, **fields: Any) -> None:
+        line = {"event": event, "at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"), **fields}
+        try:
+            print(json.dumps(line), file=self._out, flush=True)
+        except BrokenPipeError:
+            # Nobody listens any more: mvpc was killed, and what is not recorded must not go on.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _component(result: Any) -> str:
+    """The component that the task was for; empty for every other task."""
+    if result.task.action != CONVERGE:
+        return ""
+    return str(result.result.get("mvpc_component") or result.task.args.get("component", ""))
+
+
+def _changes(told: Mapping[str, Any]) -> list[object]:
+    changes = told.get("mvpc_changes")
+    return list(changes) if isinstance(changes, list) else []
+
+
+def _cut(text: object) -> str:
+    shown = str(text)
+    return shown if len(shown) <= MAX_TEXT else shown[:MAX_TEXT] + "…"
