@@ -1,0 +1,109 @@
+"""The root of the command line: global options, the table of commands, and the one place where errors become text."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mvpc import __version__
+from mvpc.cli.context import use_project
+from mvpc.cli.lazy import LazyCommand
+from mvpc.errors import MvpcError
+from mvpc.text import safe
+
+COMMANDS = (
+    LazyCommand("status", "mvpc.cli.status", "Show what we believe of a laptop or the fleet."),
+    LazyCommand("plan", "mvpc.cli.plan", "Show who would change, what and why; touch nothing."),
+    LazyCommand("rollout", "mvpc.cli.rollout", "Bring laptops to what their profiles say."),
+    LazyCommand("device", "mvpc.cli.device", "Keep the inventory of laptops."),
+    LazyCommand("profile", "mvpc.cli.profile", "Check, explain, compare and render profiles."),
+    LazyCommand("secret", "mvpc.cli.secret", "Store the secrets that profiles refer to."),
+    LazyCommand("image", "mvpc.cli.image", "Build images for laptops."),
+    LazyCommand("lab", "mvpc.cli.lab", "Start and stop disposable laptops on this machine."),
+)
+
+
+class RootGroup(TyperGroup):
+    """The root command: finds commands lazily and turns every MvpcError into sentences and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
+        """Names of all commands, in the order in which people need them."""
+        return [command.name or "" for command in COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is typer's
+        """The command of that name, or None."""
+        return next((command for command in COMMANDS if command.name == cmd_name), None)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; whatever goes wrong becomes a message and an exit code, never a traceback."""
+        try:
+            return super().invoke(ctx)
+        except MvpcError as error:
+            _show(error)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            typer.echo("mvpc: interrupted", err=True)
+            code = 130
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader of our output has gone; nothing is left to say to it
+            code = 0
+        except (typer.Exit, typer.Abort, typer.TyperException):
+            raise
+        except Exception:  # noqa: BLE001 - the last resort: a bug of ours must not look like the user's fault
+            _show_bug()
+            code = 1
+        raise typer.Exit(code)
+
+
+def _show(error: MvpcError) -> None:
+    for problem in error.problems:
+        typer.echo(f"mvpc: {safe(problem)}", err=True)
+    if len(error.problems) > 1:
+        typer.echo(f"mvpc: {len(error.problems)} problems, nothing was changed", err=True)
+
+
+def _show_bug() -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="mvpc-error-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as report:
+        traceback.print_exc(file=report)
+    typer.echo(
+        f"mvpc: an error inside mvpc itself: {safe(sys.exception() or '', limit=200)}. Details: {report.name}. "
+        "Please report it with that file, after reading it for anything confidential.",
+        err=True,
+    )
+
+
+app = typer.Typer(
+    cls=RootGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"mvpc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    project: Annotated[
+        Path | None,
+        typer.Option("--project", "-C", envvar="MVPC_PROJECT", help="Project folder; default: the current folder."),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Keep a fleet of standard Linux laptops: inventory, profiles, rollouts, images, status."""
+    use_project(project)

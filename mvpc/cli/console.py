@@ -1,0 +1,59 @@
+"""What the terminal shows. Every text that passes through here is made safe; Rich markup is off for data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mvpc.text import safe
+
+OK, WARN, BAD, DIM = "green", "yellow", "red", "dim"
+
+
+def say(*parts: object, style: str = "", err: bool = False) -> None:
+    """Print one line; a `style` colours it when the output is a terminal."""
+    terminal(err=err).print(Text(" ".join(safe(part) for part in parts), style=style), soft_wrap=True)
+
+
+def say_lines(text: str, *, style: str = "") -> None:
+    """Print text of several lines, each made safe for itself."""
+    for line in text.splitlines():
+        say(line, style=style)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table of plain text. Narrow terminals fold cells; a pipe gets the full width."""
+    table = Table(title=Text(safe(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(Text(safe(name)), overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
+    terminal().print(table)
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON with ASCII escapes, so that no byte of it can steer a terminal."""
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=True, default=str))
+
+
+def confirm(question: str) -> bool:
+    """Ask a yes-or-no question; no answer (closed input) means no."""
+    try:
+        return typer.confirm(question, default=False)
+    except typer.Abort:
+        return False
+
+
+def terminal(*, err: bool = False) -> Console:
+    """A console that shows data as it is; wide where the output is no terminal, since nothing must be cut there."""
+    console = Console(stderr=err, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 200
+    return console

@@ -1,0 +1,133 @@
+"""`mvpc lab`: disposable laptops on this machine, entered in the inventory like any others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from ipaddress import IPv4Network
+from typing import Annotated
+
+import typer
+
+from mvpc.cli.console import print_json, print_table, say
+from mvpc.cli.context import actor, current_project, now
+from mvpc.cli.planning import JsonOption
+from mvpc.cli.words import count
+from mvpc.errors import InputError
+from mvpc.images import Image, find_image
+from mvpc.inventory.difference import difference
+from mvpc.lab import Lab, Laptop, LaptopSpec
+from mvpc.model import Device, LifeCycle
+from mvpc.organisation import Organisation, load_organisation
+from mvpc.project import Project
+from mvpc.ssh import make_key
+from mvpc.store.read import Reader
+from mvpc.store.write import Store
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def lab() -> None:
+    """Start and stop disposable laptops on this machine: real systemd, sshd, NetworkManager and apt."""
+
+
+@app.command()
+def up(
+    number: Annotated[int, typer.Argument(min=1, max=200, help="How many laptops shall run: lab-01, lab-02, ...")],
+    authority: Annotated[
+        str, typer.Option(help="Authority of laptops that the inventory does not know yet: code or name.")
+    ] = "zdmv",
+    image: Annotated[str, typer.Option(help="Image to boot.")] = "standard",
+) -> None:
+    """Boot laptops and enter their addresses and host keys in the inventory. Needs root.
+
+    Laptops that run are left alone, those that are off are switched on with the disk they had.
+    """
+    project = current_project()
+    built = find_image(project.images / image)
+    project.make_state()
+    key = make_key(project.ssh_key, comment=project.ssh_user)
+    specs = [LaptopSpec(f"lab-{each:02}") for each in range(1, number + 1)]
+    laptops = _lab().up(built.path, specs, admin_key=key, admin=project.ssh_user, on_step=say)
+    _enter(project, laptops, built, load_organisation(project.root), authority)
+    say(f"{count(len(laptops), 'laptop')} ready: mvpc rollout --device lab-01")
+
+
+@app.command("list")
+def list_laptops(as_json: JsonOption = False) -> None:
+    """List the laptops of the lab."""
+    laptops = _lab().list()
+    if as_json:
+        print_json({"laptops": [asdict(laptop) | {"running": laptop.running} for laptop in laptops]})
+        return
+    rows = [[laptop.hostname, laptop.address, "on" if laptop.running else "off"] for laptop in laptops]
+    print_table("", ["laptop", "address", "power"], rows)
+
+
+@app.command()
+def off(laptop: Annotated[str, typer.Argument(help="Hostname.")]) -> None:
+    """Take the power away from a laptop; its disk stays."""
+    _lab().stop(laptop)
+    say(f"{laptop} is off")
+
+
+@app.command()
+def on(laptop: Annotated[str, typer.Argument(help="Hostname.")]) -> None:
+    """Switch a laptop on again, with the disk that it had."""
+    _lab().start(laptop)
+    say(f"{laptop} is on")
+
+
+@app.command()
+def down(
+    laptops: Annotated[list[str] | None, typer.Argument(help="Only these; default: the whole lab.")] = None,
+) -> None:
+    """Remove laptops with everything they left on this machine, also after a crash. The inventory keeps them."""
+    _lab().down(laptops or None)
+    say("the lab is down" if not laptops else f"removed {', '.join(laptops)}")
+
+
+def _lab() -> Lab:
+    project = current_project()
+    try:
+        addresses = IPv4Network(project.lab_addresses)
+    except ValueError as error:
+        raise InputError(f"lab.addresses is no network ({error})", where="mvpc.toml") from error
+    return Lab(project.lab_home, project.lab_bridge, addresses)
+
+
+def _enter(
+    project: Project, laptops: Sequence[Laptop], image: Image, organisation: Organisation, authority: str
+) -> None:
+    """Bring the inventory to what the laptops are: known ones get address and host key, others are added."""
+    store = Store(project.database)
+    with Reader(project.database) as reader:
+        known = {device.hostname: device for device in reader.devices()}
+    owner = organisation.authority(authority)
+    incoming = [
+        replace(
+            known.get(laptop.hostname) or _new(laptop, image, owner.code, owner.sites[0]),
+            address=laptop.address,
+            host_key=laptop.host_key,
+        )
+        for laptop in laptops
+    ]
+    found = difference(known.values(), incoming)
+    if found:
+        store.save(found, actor=actor(), at=now(), action="lab")
+
+
+def _new(laptop: Laptop, image: Image, authority: str, site: str) -> Device:
+    digits = laptop.hostname.rpartition("-")[2]
+    return Device(
+        inventory_number=f"LAB-{digits}",
+        hostname=laptop.hostname,
+        serial=f"LAB{digits}",
+        vendor="mvpc",
+        model="lab laptop",
+        os=image.os,
+        authority=authority,
+        site=site,
+        state=LifeCycle.IMAGED,
+    )

@@ -1,0 +1,162 @@
+"""`mvpc status`: the helpdesk's one screen. It reads records with the standard library alone, so it answers at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from mvpc.cli.context import current_project, now, today
+from mvpc.cli.words import ago, local
+from mvpc.model import Device, Probe, Reach
+from mvpc.project import Project
+from mvpc.status import DeviceStatus, Knowledge, Verdict, device_status
+from mvpc.store.read import Reader
+from mvpc.text import safe
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_COLOURS = {
+    Verdict.OK: typer.colors.GREEN,
+    Verdict.APPLIED: typer.colors.GREEN,
+    Verdict.REFUSED: typer.colors.RED,
+    Verdict.FAILED: typer.colors.RED,
+    Verdict.UNMANAGED: typer.colors.BRIGHT_BLACK,
+}
+
+
+@app.command()
+def status(
+    laptop: Annotated[
+        str,
+        typer.Argument(help="Hostname, inventory number or serial, or how one begins. Without it: the whole fleet."),
+    ] = "",
+    live: Annotated[bool, typer.Option("--live", help="Ask the laptop itself, in one SSH round trip.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what we believe of one laptop, or count the fleet by ressort and verdict."""
+    project = current_project()
+    if not laptop:
+        _fleet(project, as_json=as_json)
+        return
+    with Reader(project.database) as reader:
+        device = reader.find(laptop)
+    if live:
+        _ask(project, device)
+    with Reader(project.database) as reader:
+        found = device_status(_knowledge(reader, device), now())
+        facts = _facts(reader, device)
+    if as_json:
+        from mvpc.cli.console import print_json  # noqa: PLC0415 - loads Rich
+
+        print_json(asdict(found) | {"facts": facts})
+    else:
+        _show(found, facts)
+
+
+def _knowledge(reader: Reader, device: Device) -> Knowledge:
+    name = device.hostname
+    row, results = reader.last_rollout(name) or (None, ())
+    return Knowledge(
+        device=device,
+        states=reader.component_states([name]).get(name, {}),
+        seen=reader.device_states([name]).get(name),
+        last_rollout=row,
+        last_results=results,
+    )
+
+
+def _facts(reader: Reader, device: Device) -> Mapping[str, Any]:
+    seen = reader.device_states([device.hostname]).get(device.hostname)
+    return seen.facts if seen else {}
+
+
+def _ask(project: Project, device: Device) -> None:
+    """Probe the laptop and store its answer, so that the screen and the records cannot differ."""
+    from mvpc.ssh import SshProber  # noqa: PLC0415 - loads paramiko
+    from mvpc.store.write import Store  # noqa: PLC0415 - loads SQLAlchemy
+
+    prober = SshProber(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key, now=now)
+    answer: Probe = next(prober.probe([device]))
+    Store(project.database).record_probes([answer])
+    if answer.reach is not Reach.REACHED:
+        typer.echo(f"{device.hostname} did not answer as itself: {safe(answer.detail)}", err=True)
+
+
+def _show(found: DeviceStatus, facts: Mapping[str, Any]) -> None:
+    device, moment = found.device, now()
+    place = [device.authority, device.site, device.workplace, f"room {device.room}" if device.room else ""]
+    typer.echo(" · ".join(safe(part) for part in [device.hostname, *place] if part))
+    typer.secho(found.verdict.upper(), fg=_COLOURS.get(found.verdict, typer.colors.YELLOW), bold=True, nl=False)
+    since = f" (since {local(found.since)})" if found.since else ""
+    typer.echo(f"  {safe(found.reason)}{since}; last seen {ago(found.last_seen, moment)}")
+    for component, words in found.drift.items():
+        for word in words:
+            typer.echo(f"  {safe(component)}: {safe(word)}")
+    if line := _facts_line(facts):
+        typer.echo(f"  {line}")
+    if found.last_rollout:
+        typer.echo(f"  last rollout {found.last_rollout}: mvpc rollout show {found.last_rollout}")
+    typer.echo(f"Next: {safe(found.next_step)}")
+
+
+def _facts_line(facts: Mapping[str, Any]) -> str:
+    """What the laptop last said of itself, in one line; what it did not say is left out."""
+    words = []
+    if facts.get("os"):
+        words.append(str(facts["os"]))
+    if isinstance(facts.get("vpn"), dict):
+        words.append(f"vpn {facts['vpn'].get('state', 'unknown')}")
+    if facts.get("disk_encrypted") is not None:
+        words.append("disk encrypted" if facts["disk_encrypted"] else "disk NOT encrypted")
+    if facts.get("updates_pending") is not None:
+        words.append(f"{facts['updates_pending']} updates pending")
+    if facts.get("reboot_required"):
+        words.append("reboot required")
+    if facts.get("failed_units"):
+        words.append(f"failed units: {', '.join(map(str, facts['failed_units']))}")
+    return " · ".join(safe(word, limit=120) for word in words)
+
+
+def _fleet(project: Project, *, as_json: bool) -> None:
+    from mvpc.cli.console import print_json, print_table, say  # noqa: PLC0415 - loads Rich
+    from mvpc.fleet import Fleet  # noqa: PLC0415 - loads profiles and templates
+
+    fleet = Fleet(project, on=today())
+    counts: dict[str, Counter[str]] = {}
+    with Reader(project.database) as reader:
+        for device, verdict in _verdicts(reader, now()):
+            counts.setdefault(fleet.ressort_of(device), Counter())[verdict] += 1
+    if as_json:
+        print_json(counts)
+        return
+    shown = [verdict for verdict in reversed(Verdict) if any(row[verdict] for row in counts.values())]
+    rows = [
+        [code.upper(), sum(row.values()), *(row[verdict] or "" for verdict in shown)] for code, row in counts.items()
+    ]
+    print_table("", ["ressort", "devices", *shown], sorted(rows, key=str))
+    say(f"{sum(sum(row.values()) for row in counts.values())} devices; one of them: mvpc status LAPTOP")
+
+
+def _verdicts(reader: Reader, moment: datetime) -> list[tuple[Device, Verdict]]:
+    states, seen = reader.component_states(), reader.device_states()
+    waits = reader.waiting()
+    return [
+        (
+            device,
+            device_status(
+                Knowledge(
+                    device=device,
+                    states=states.get(device.hostname, {}),
+                    seen=seen.get(device.hostname),
+                    last_results=waits.get(device.hostname, ()),
+                ),
+                moment,
+            ).verdict,
+        )
+        for device in reader.devices()
+    ]

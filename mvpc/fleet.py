@@ -1,0 +1,168 @@
+"""The fleet of one project as its edges see it: select laptops, compile them, and put a plan's subjects together.
+
+Used by the command line and by the Ansible plugins. Reads files and the database; touches no laptop.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+from mvpc.compile import Compiled, Compiler
+from mvpc.errors import InputError, MvpcError, NotFoundError, Problem
+from mvpc.model import Device, Filter
+from mvpc.organisation import Organisation, Period, load_organisation
+from mvpc.plan import Subject, not_managed
+from mvpc.project import Project
+from mvpc.render import Renderer
+from mvpc.secret import SecretFolder
+from mvpc.settings import Profiles
+from mvpc.store.read import Reader
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """Which laptops are meant. What is empty rules nothing out; the rest must all hold."""
+
+    ressort: str = ""
+    authority: str = ""
+    devices: tuple[str, ...] = ()
+    """Hostnames, inventory numbers or serials, each possibly only its beginning."""
+
+    def __str__(self) -> str:
+        parts = [self.ressort.upper(), self.authority, *self.devices]
+        return " ".join(part for part in parts if part) or "all"
+
+
+class Fleet:
+    """One project's laptops on one day."""
+
+    def __init__(self, project: Project, *, on: date) -> None:
+        self.project = project
+        self.on = on
+
+    @cached_property
+    def organisation(self) -> Organisation:
+        """Who belongs where."""
+        return load_organisation(self.project.root)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """All profile layers."""
+        return Profiles(self.project.root, admin=self.project.ssh_user)
+
+    @cached_property
+    def compiler(self) -> Compiler:
+        """Makes bundles."""
+        renderer = Renderer(
+            catalogue=self.profiles.catalogue,
+            secrets=SecretFolder(self.project.secrets).resolve,
+            digest_key=digest_key(self.project.make_state()),
+        )
+        return Compiler(self.profiles, renderer)
+
+    def ressort_of(self, device: Device) -> str:
+        """Code of the ressort that the laptop belongs to on the day; `none` when its authority was closed."""
+        period = self._period(device)
+        return period.ressort if period else "none"
+
+    def operator_of(self, device: Device) -> str:
+        """Code of who operates the laptop on the day; says so when nobody does."""
+        period = self._period(device)
+        return period.operator if period else f"nobody: {device.authority} was closed, move it"
+
+    def _period(self, device: Device) -> Period | None:
+        try:
+            return self.organisation.period(device.authority, self.on)
+        except NotFoundError:
+            return None
+
+    def select(self, selection: Selection) -> tuple[Device, ...]:
+        """The laptops that are meant, by hostname.
+
+        Raises:
+            NotFoundError: a ressort, an authority or a device that is named does not exist.
+        """
+        with Reader(self.project.database) as reader:
+            chosen = reader.devices(Filter(authorities=self._authorities(selection)))
+            if not selection.devices:
+                return chosen
+            named = {reader.find(text).hostname for text in selection.devices}
+        return tuple(device for device in chosen if device.hostname in named)
+
+    def compile(self, device: Device) -> Compiled:
+        """One laptop's bundle; raises InputError or SecretError."""
+        return self.compiler.compile(device, self.ressort_of(device))
+
+    def subjects(self, devices: Sequence[Device]) -> list[Subject]:
+        """Everything that a plan needs to know of each laptop, but what it says itself.
+
+        Raises:
+            InputError: with every problem of every laptop; nothing has been touched.
+        """
+        with Reader(self.project.database) as reader:
+            recorded = reader.component_states([device.hostname for device in devices])
+        subjects: list[Subject] = []
+        problems: dict[Problem, None] = {}
+        for device in devices:
+            try:
+                compiled = self.compile(device) if self.is_ours(device) else None
+            except InputError as error:
+                problems.update(dict.fromkeys(error.problems))
+                continue
+            subjects.append(
+                Subject(
+                    device=device,
+                    ressort=self.ressort_of(device),
+                    operator=self.operator_of(device),
+                    bundle=compiled.bundle if compiled else None,
+                    sources=compiled.sources if compiled else {},
+                    recorded=recorded.get(device.hostname, {}),
+                )
+            )
+        if problems:
+            raise InputError.of(problems)
+        return subjects
+
+    def is_ours(self, device: Device) -> bool:
+        """Whether the laptop runs Linux and belongs to an authority that this project operates."""
+        period = self._period(device)
+        return device.is_linux and period is not None and self.project.operator in {"", period.operator}
+
+    def askable(self, devices: Iterable[Device]) -> tuple[Device, ...]:
+        """Those that may be asked how they are: ours, in service, enrolled."""
+        return tuple(device for device in devices if self.is_ours(device) and not not_managed(device))
+
+    def _authorities(self, selection: Selection) -> frozenset[str] | None:
+        wanted: frozenset[str] | None = None
+        if selection.ressort:
+            wanted = frozenset(self.organisation.authorities_of(selection.ressort, self.on))
+        if selection.authority:
+            code = self.organisation.authority(selection.authority).code
+            wanted = frozenset({code}) if wanted is None else wanted & {code}
+        return wanted
+
+
+def digest_key(state: Path) -> bytes:
+    """The key of this project's digests, made at first use. Without it every laptop counts as changed.
+
+    Raises:
+        MvpcError: the file cannot be read or written.
+    """
+    path = state / "digest.key"
+    try:
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_bytes()
+        with os.fdopen(handle, "wb") as file:
+            key = secrets.token_bytes(32)
+            file.write(key)
+        return key
+    except OSError as error:
+        raise MvpcError(f"the key of the digests cannot be used ({error.strerror})", where=str(path)) from error

@@ -1,0 +1,104 @@
+"""Imports point one way: vocabulary <- intent <- decision <- process <- adapters <- edge."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import mvpc
+
+PACKAGE = Path(mvpc.__file__).parent
+
+TIERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "text"),
+    ("model", "secret"),
+    ("yamlfile", "project", "keyfile"),
+    ("profiles", "organisation"),
+    ("strict",),
+    ("catalogue", "inventory"),
+    ("settings",),
+    ("render", "plan", "status", "device"),
+    ("compile", "rollout"),
+    ("playbook", "store", "ssh", "images", "lab", "nmcli", "testing"),
+    ("fleet",),
+    ("cli",),
+    ("__main__",),
+)
+"""A module imports only from tiers above its own, or from inside itself."""
+
+ONLY_IN: dict[str, set[str]] = {
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "sqlmodel": {"store"},
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "sqlite3": {"store"},
+    "paramiko": {"ssh"},
+    "ansible": set(),
+    "jinja2": {"render"},
+    "subprocess": {"device", "playbook", "images", "lab", "nmcli", "profiles"},
+}
+"""A foreign package is known to these modules alone."""
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def unit_of(path: Path) -> str:
+    """The module or package directly below `mvpc` that a file belongs to."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names if node.module == "mvpc")
+    return names
+
+
+def tier(unit: str) -> int:
+    return next(number for number, units in enumerate(TIERS) if unit in units)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path):
+    own = unit_of(path)
+    if own == "__init__":
+        return
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("mvpc.")}
+    backwards = {unit for unit in used - {own, "__version__"} if tier(unit) >= tier(own)}
+    assert not backwards, f"{own} must not import {backwards}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_foreign_packages_stay_behind_their_adapter(path: Path):
+    foreign = {name.split(".")[0] for name in imports(path)}
+    strangers = {name for name in foreign & ONLY_IN.keys() if unit_of(path) not in ONLY_IN[name]}
+    assert not strangers
+
+
+def test_the_device_program_needs_nothing_but_the_standard_library():
+    foreign = {name.split(".")[0] for name in imports(PACKAGE / "device" / "converge.py")}
+    assert foreign <= set(sys.stdlib_module_names)
+
+
+def test_every_module_has_a_place_in_the_architecture():
+    known = {unit for units in TIERS for unit in units} | {"__init__"}
+    assert {unit_of(path) for path in modules()} <= known
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_can_be_read_in_one_sitting(path: Path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    # The device program is sent to laptops as one file; the values are one vocabulary.
+    limit = {"converge.py": 800, "model.py": 480}.get(path.name, 320)
+    assert lines <= limit, f"{lines} lines; split it by meaning"
