@@ -1,0 +1,76 @@
+# mvpc: `make demo` shows the main job, `make test` runs every test, `make check` is quick enough for every commit.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2
+
+# Installs Debian packages where that is possible, and says what is needed where it is not.
+# policy-rc.d (invoke-rc.d(8)) keeps Debian from starting a service that the lab starts by itself.
+define apt-install
+if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+  echo "This step needs root on Debian 12 or newer, for: apt-get install $(1)"; false; \
+elif dpkg-query -W -f '$${Status}\n' $(1) 2>/dev/null | grep -c '^install ok installed$$' | grep -qx $(words $(1)); then \
+  :; \
+else \
+  guard=/usr/sbin/policy-rc.d; \
+  if [ ! -e $$guard ]; then printf '#!/bin/sh\nexit 101\n' >$$guard && chmod 755 $$guard && trap "rm -f $$guard" EXIT; fi; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+fi
+endef
+
+.PHONY: help demo test check unit integration lab bench lint format lock docs venv lab-packages clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: venv lab-packages  ## Build the image, boot three laptops, import, plan, roll out, drift, repair
+	@docs/demo.sh
+
+test: check  ## Every test: what needs root and Debian runs where both are there
+	@$(MAKE) --no-print-directory lab-packages || echo "make test: no lab here, so only what needs none is tested"
+	pytest tests/integration tests/acceptance
+
+check: venv lint unit  ## Quick: style, types, architecture, unit tests, playbooks
+
+unit: venv
+	pytest tests/unit
+
+lint: venv
+	ruff format --check .
+	ruff check .
+	mypy
+	yamllint --strict .
+	ansible-lint --offline --strict --profile production
+
+format: venv  ## Let ruff format and mend what it can
+	ruff format .
+	ruff check --fix .
+
+bench: venv  ## Measure the figures that docs/explanation/figures.md names
+	$(PYTHON) -m pytest tests/bench
+
+docs: venv  ## Write the generated parts of the reference
+	python docs/generate.py
+
+venv: $(VENV)/.installed
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "mvpc needs Python 3.11 to 3.13 as $(PYTHON); name another one with: make PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { $(call apt-install,python3-venv) && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lab-packages:  ## Install the Debian packages that the lab needs (as root)
+	@$(call apt-install,$(LAB_PACKAGES))
+
+lock:  ## Renew the lock files within the bounds of pyproject.toml
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -o requirements-dev.lock
+
+clean:  ## Remove what was built; state in .mvpc stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
