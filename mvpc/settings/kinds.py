@@ -77,7 +77,7 @@ Domain = Annotated[str, Kind("a domain name", "mv.example", f"^{_HOST}$")]
 Endpoint = Annotated[
     str, Kind("host:port", "vpn.mv.example:51820", rf"^(?:{_HOST}|\[[0-9a-fA-F:.]+\]):[0-9]{{1,5}}$", _endpoint)
 ]
-Address = Annotated[str, Kind("an IP address", "10.64.0.53", r"^[0-9a-fA-F:.]+$", ip_address)]
+Address = Annotated[str, Kind("an IP address", "10.65.0.53", r"^[0-9a-fA-F:.]+$", ip_address)]
 Network = Annotated[
     str, Kind("a network range without host bits", "10.0.0.0/8", r"^[0-9a-fA-F:.]+/[0-9]{1,3}$", _network)
 ]

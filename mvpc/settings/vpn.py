@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -68,5 +68,13 @@ class Vpn(StrictModel):
             findings.append(
                 Finding(("routes",), "a split tunnel needs routes", "Write for example: 10.0.0.0/8: present")
             )
-        refuse_all(findings)
+        refuse_all([*findings, *self._servers_in_pool()])
         return self
+
+    def _servers_in_pool(self) -> list[Finding]:
+        """Some laptop would get the address of the name server."""
+        return [
+            Finding(("dns", "servers", server), "lies in address_pool, so a laptop would get it too", "Keep them apart")
+            for server in present(self.dns.servers)
+            if self.pool and ip_address(server) in self.pool
+        ]

@@ -316,3 +316,9 @@ def test_broken_samples_are_valid_or_refused_with_a_line(tmp_path: Path):
             settings(tmp_path, "\n".join(broken) + "\n")
         except InputError as error:
             assert all(re.match(r"1\.yml:[1-9]", problem.where) for problem in error.problems)
+
+
+def test_a_name_server_inside_the_address_pool_is_refused_since_a_laptop_would_get_its_address(root: Path):
+    assert problems(root, f"{TUNNEL}  dns: {{servers: {{10.64.0.53: present}}}}\n") == [
+        "1.yml:5: vpn.dns.servers.10.64.0.53: lies in address_pool, so a laptop would get it too. Keep them apart."
+    ]
