@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
 on_laptop() { # what an outsider sees: plain OpenSSH, believing only the host key of the inventory
-  run ssh -F none -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$known" \
+  printf '\033[2m$ ssh lab-01 "%s"\033[0m\n' "$1"
+  ssh -F none -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$known" \
     -i .mvpc/ssh/id_ecdsa "mvpc-admin@$address" "$1"
 }
 finish() { [ -n "${KEEP:-}" ] || { step "Clean up"; run mvpc lab down; rm -f "$known"; }; }
@@ -36,8 +37,9 @@ step "Roll out through Ansible"
 run mvpc rollout --all --yes
 
 step "Look at a laptop from outside"
-address=$(mvpc device show lab-01 --json | python -c 'import json, sys; print(json.load(sys.stdin)["address"])')
-mvpc device show lab-01 --json | python -c 'import json, sys; d = json.load(sys.stdin); print(d["address"], d["host_key"])' >"$known"
+field() { mvpc device show lab-01 --json | python -c "import json, sys; print(json.load(sys.stdin)['device']['$1'])"; }
+address=$(field address)
+echo "$address $(field host_key)" >"$known"
 on_laptop 'nmcli -f NAME,TYPE connection show'
 on_laptop 'sudo sshd -T | grep -E "^(permitrootlogin|passwordauthentication|allowusers|ciphers) "'
 on_laptop 'dpkg-query -W qpdf jq zip'
