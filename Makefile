@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2
+TEST_PACKAGES := openssh-server sudo
 
 # Installs Debian packages where that is possible, and says what is needed where it is not.
 # policy-rc.d (invoke-rc.d(8)) keeps Debian from starting a service that the lab starts by itself.
@@ -30,7 +31,7 @@ demo: venv lab-packages  ## Build the image, boot three laptops, import, plan, r
 	@docs/demo.sh
 
 test: check  ## Every test: what needs root and Debian runs where both are there
-	@$(MAKE) --no-print-directory lab-packages || echo "make test: no lab here, so only what needs none is tested"
+	@$(call apt-install,$(LAB_PACKAGES) $(TEST_PACKAGES)) || echo "make test: no lab here, so only what needs none is tested"
 	pytest tests/integration tests/acceptance
 
 check: venv lint unit  ## Quick: style, types, architecture, unit tests, playbooks
@@ -50,7 +51,7 @@ format: venv  ## Let ruff format and mend what it can
 	ruff check --fix .
 
 bench: venv  ## Measure the figures that docs/explanation/figures.md names
-	$(PYTHON) -m pytest tests/bench
+	@set -e; for each in tests/bench/bench_*.py; do echo "== $$each"; python $$each; done
 
 docs: venv  ## Write the generated parts of the reference
 	python docs/generate.py

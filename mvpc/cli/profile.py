@@ -12,7 +12,8 @@ import typer
 
 from mvpc.catalogue import load_catalogue
 from mvpc.cli.console import BAD, DIM, OK, print_json, print_table, say
-from mvpc.cli.context import current_project, now
+from mvpc.cli.context import current_project, today
+from mvpc.cli.keyfiles import keyfile_problems
 from mvpc.cli.words import count
 from mvpc.errors import InputError, NotFoundError, Problem
 from mvpc.fleet import Fleet
@@ -53,7 +54,7 @@ def check_all(
     problems, codes = _possible(fleet, devices)
     secrets = None if without_secrets else SecretFolder(fleet.project.secrets).resolve
     report = check(fleet.profiles, codes, secrets=secrets)
-    found = in_order((*problems, *report.problems))
+    found = in_order((*problems, *report.problems)) or list(keyfile_problems(fleet, codes))
     if as_json:
         _check_as_json(report, found, devices)
     else:
@@ -263,7 +264,7 @@ def shown(value: object) -> str:
 
 
 def _fleet() -> Fleet:
-    return Fleet(current_project(), on=now().astimezone().date())
+    return Fleet(current_project(), on=today())
 
 
 def _devices(fleet: Fleet) -> tuple[Device, ...]:

@@ -308,3 +308,16 @@ def test_render_does_not_mix_with_other_files(project: Path, tmp_path: Path):
 def test_the_schema_knows_the_products_of_the_project(project: Path):
     schema = json.loads(run(project, "schema").stdout)
     assert list(schema["properties"]["software"]["properties"]) == ["qpdf"]
+
+
+def test_what_networkmanager_refuses_is_said_before_any_laptop_gets_it(project: Path, tmp_path_factory, monkeypatch):
+    programs = tmp_path_factory.mktemp("bin")
+    nmcli = programs / "nmcli"
+    nmcli.write_text("#!/bin/sh\ngrep -q '^ssid=Bad' && { echo 'Error: bad network' >&2; exit 1; }\nexit 0\n")
+    nmcli.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    network = "{ssid: Bad, security: sae, psk: {secret: wifi/x}}"
+    write(project, "authorities/zdmv.yml", f"wifi:\n  networks:\n    bad: {network}\n")
+    result = run(project, "check", "--without-secrets")
+    assert result.exit_code == 2
+    assert "profiles/authorities/zdmv.yml: connection mvpc-wifi-bad: Error: bad network." in result.output

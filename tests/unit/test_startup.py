@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from mvpc.inventory.difference import difference
+from mvpc.store.write import Store
+from mvpc.testing import NOON, a_device
+
 SLOW = {"sqlmodel", "sqlalchemy", "alembic", "paramiko", "jinja2", "pydantic", "yaml", "ansible", "cryptography"}
+"""What `mvpc --help` and `mvpc status LAPTOP` may not import."""
 
 
-def imported_by(*arguments: str, cwd) -> set[str]:
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "mvpc.toml").touch()
+    Store(tmp_path / ".mvpc/mvpc.db").save(difference([], [a_device("nb-000123")]), actor="t", at=NOON, action="add")
+    return tmp_path
+
+
+def run(*arguments: str, cwd: Path) -> tuple[str, set[str]]:
+    """What a fresh mvpc prints, and the top-level names of all that it imported."""
     code = (
         "import sys; sys.argv = ['mvpc', *sys.argv[1:]]\n"
         "from mvpc.__main__ import main\n"
@@ -18,12 +32,20 @@ def imported_by(*arguments: str, cwd) -> set[str]:
         "except SystemExit: pass\n"
         "print('\\nIMPORTED', *{name.split('.')[0] for name in sys.modules})"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=30, cwd=cwd, check=True
-    )
-    return set(done.stdout.rsplit("IMPORTED", 1)[1].split())
+    argv = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd=cwd, check=True)
+    printed, _, imported = done.stdout.rpartition("IMPORTED")
+    return printed, set(imported.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"]])
-def test_help_imports_nothing_slow(arguments, tmp_path):
-    assert not imported_by(*arguments, cwd=tmp_path) & SLOW
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"]], ids=" ".join)
+def test_help_imports_nothing_slow(arguments: list[str], tmp_path: Path):
+    printed, imported = run(*arguments, cwd=tmp_path)
+    assert "mvpc" in printed
+    assert not imported & SLOW
+
+
+def test_the_helpdesks_question_imports_nothing_slow(project: Path):
+    printed, imported = run("status", "nb-0001", cwd=project)
+    assert "nb-000123 · fa-schwerin" in printed
+    assert not imported & (SLOW | {"rich"})

@@ -1,0 +1,52 @@
+"""Show NetworkManager every kind of keyfile that the profiles would make, before any laptop gets one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mvpc.errors import InputError, Problem
+from mvpc.fleet import Fleet
+from mvpc.keyfile import lint
+from mvpc.model import Connection, Device
+from mvpc.nmcli import complaint, find_nmcli
+from mvpc.profiles import Codes
+from mvpc.render import Renderer
+from mvpc.secret import Secret
+
+_LAPTOP = Device(number=1, hostname="nb-check", inventory_number="", serial="", authority="", site="")
+"""Stands for any laptop: keyfiles of two laptops differ only in names and addresses."""
+
+
+def keyfile_problems(fleet: Fleet, codes: Iterable[Codes]) -> tuple[Problem, ...]:
+    """What our own lint and NetworkManager's parser say against the keyfiles of all distinct stacks of layers.
+
+    Where this machine has no nmcli and no built image lends its own, only the lint speaks.
+    """
+    nmcli = find_nmcli(path / "rootfs" for path in sorted(fleet.project.images.glob("*")))
+    problems = []
+    for content, (place, name) in _keyfiles(fleet, codes).items():
+        found = lint(content, mode="0600") or ([complaint(nmcli, content)] if nmcli else [])
+        problems += [Problem(place, f"connection {name}: {words}") for words in found if words]
+    return tuple(problems)
+
+
+def _keyfiles(fleet: Fleet, codes: Iterable[Codes]) -> dict[str, tuple[str, str]]:
+    """Content -> the most special layer that leads to it, and the connection's name; each content once."""
+    renderer = Renderer(
+        catalogue=fleet.profiles.catalogue, secrets=lambda _: Secret("stands for any good key"), digest_key=b"check"
+    )
+    stacks = dict.fromkeys(fleet.profiles.layers.stack(**each) for each in codes)
+    found: dict[str, tuple[str, str]] = {}
+    for stack in stacks:
+        for connection in _connections(renderer, fleet, stack):
+            found.setdefault(connection.content, (stack[-1], connection.id))
+    return found
+
+
+def _connections(renderer: Renderer, fleet: Fleet, stack: tuple[str, ...]) -> Iterator[Connection]:
+    try:
+        bundle = renderer.render(_LAPTOP, fleet.profiles.of_stack(stack).settings, {})
+    except InputError:
+        return  # what does not fit this stand-in is said of the real laptops by the plan
+    for component in bundle.components:
+        yield from (part for part in component.resources if isinstance(part, Connection))
