@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from mvpc.device import converge
 from mvpc.model import Component, Connection, File, Package, Resource, Unit
 
 FORMAT = 1
@@ -49,11 +52,27 @@ class Answer:
 
 def program(request: Mapping[str, Any]) -> str:
     """Source text for `python3 -I -` on a device: the device program and the request that it carries out."""
-    source = files(__name__).joinpath("converge.py").read_text(encoding="utf-8")
     # An ASCII literal made by repr() cannot end early, whatever the request holds. It has a line of its
     # own, so that a traceback never quotes the secrets in it.
     text = json.dumps(request, ensure_ascii=True)
-    return f"{source}\n\nREQUEST = {text!r}\nraise SystemExit(main(json.loads(REQUEST)))\n"
+    return f"{source()}\n\nREQUEST = {text!r}\nraise SystemExit(main(json.loads(REQUEST)))\n"
+
+
+@cache
+def source() -> str:
+    """All parts of the device program as one text, which defines `main` and knows nothing of this package."""
+    folder = files(converge)
+    parts = [folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in converge.PARTS]
+    return "\n".join(["from __future__ import annotations\n", *map(_without_imports_of_parts, parts)])
+
+
+def _without_imports_of_parts(text: str) -> str:
+    """A part as it can stand in the middle of a text, where `__future__` cannot be imported either."""
+    lines = text.split("\n")
+    for node in reversed(ast.parse(text).body):
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(("__future__.", f"{converge.__name__}.")):
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "\n".join(lines)
 
 
 def component_to_dict(component: Component) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -353,6 +354,18 @@ def test_a_file_that_sshd_refuses_never_arrives(debian):
 def test_a_keyfile_that_network_manager_refuses_is_an_error(debian):
     bad = Connection(id="bad", uuid="4a4b2d4e-0000-4000-8000-000000000003", content="[connection]\nid=bad\n")
     assert debian.apply(bad).error == "still so after the change: connection bad is unknown to NetworkManager"
+
+
+def test_without_room_on_the_disk_nothing_is_begun(debian):
+    debian.sh("mount -t tmpfs -o size=100m tmpfs /var")
+    failed = debian.apply(sshd("LoginGraceTime 47\n"))
+
+    assert re.fullmatch(r"/var: only \d\d+ MB free, 200 needed", failed.error)
+    assert (failed.outcome, failed.digest, failed.changes) == ("failed", "", ())
+    assert debian.run("test", "-e", SSHD).returncode == 1
+
+    debian.sh("umount /var")
+    assert debian.apply(sshd("LoginGraceTime 47\n")).error == ""
 
 
 def test_a_half_installed_package_is_repaired(debian):

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from mvpc.device import converge
-from mvpc.device.converge import Machine, Ran
+from mvpc.device.converge.answer import main, respond, shortened
+from mvpc.device.converge.machine import Machine, Ran, read_text
+from mvpc.device.converge.packages import APT
 
 SSHD = "/etc/ssh/sshd_config.d/10-mvpc.conf"
 KEYFILES = "/etc/NetworkManager/system-connections"
@@ -67,6 +69,7 @@ class Laptop(Machine):
         self.reads = {"ssh.service": SSHD}
         self.known: dict[str, str] = {}
         self.network_manager = True
+        self.free = {"/": 9000, "/var": 9000}
         self.broken: dict[str, Ran] = {}
         self.commands: list[str] = []
         self.stamp = lambda _what: None
@@ -82,6 +85,9 @@ class Laptop(Machine):
         return self.path(path).read_text(encoding="utf-8")
 
     # the seam
+
+    def free_mb(self, name: str) -> int:
+        return self.free[name]
 
     def owner_ids(self, owner: str, group: str) -> tuple[int, int]:
         if owner == "nobody-yet":
@@ -163,7 +169,7 @@ class Laptop(Machine):
         if verb == "start":
             unit.active = True
         if verb in {"start", "try-restart", "try-reload-or-restart"} and unit.active:
-            unit.loaded = converge.read_text(self.path(self.reads.get(name, "/nowhere")))
+            unit.loaded = read_text(self.path(self.reads.get(name, "/nowhere")))
 
     def _nmcli(self, words: list[str], _stdin: str) -> Ran:
         if not self.network_manager:
@@ -257,12 +263,12 @@ def component(*resources: Any, name: str = "base", digest: str = "d1") -> dict[s
 def ask(laptop: Laptop, action: str, *components: Any, generation: int = 1, **more: Any) -> dict[str, Any]:
     request = {"format": 1, "action": action, "device": "nb-1", "generation": generation, "diff": False}
     laptop.commands.clear()
-    return converge.respond({**request, "components": list(components), **more}, laptop)
+    return respond({**request, "components": list(components), **more}, laptop)
 
 
-def apply(laptop: Laptop, *resources: Any, **more: Any) -> dict[str, Any]:
+def apply(laptop: Laptop, *resources: Any, digest: str = "d1", **more: Any) -> dict[str, Any]:
     """Apply one component; its report."""
-    answer = ask(laptop, "apply", component(*resources), **more)
+    answer = ask(laptop, "apply", component(*resources, digest=digest), **more)
     assert answer["error"] == ""
     report: dict[str, Any] = answer["components"][0]
     return report
@@ -536,7 +542,7 @@ def test_installs_and_removals_are_one_transaction(laptop):
 
 def test_a_removal_that_would_take_along_what_is_wanted_is_refused(laptop):
     laptop.packages["cups"] = "2.4"
-    laptop.broken = {f"{' '.join(converge.APT)} --no": Ran(0, "Remv openssh-server [1]\nRemv cups [2]\n")}
+    laptop.broken = {f"{' '.join(APT)} --no": Ran(0, "Remv openssh-server [1]\nRemv cups [2]\n")}
 
     report = apply(laptop, package("cups", present=False))
 
@@ -717,7 +723,7 @@ def test_a_request_that_is_not_understood_is_refused_as_a_whole(laptop, odd, rea
     before = laptop.state()
     request = {"format": 1, "action": "apply", "device": "nb-1", "generation": 1, "diff": False, "components": []}
 
-    answer = converge.respond({**request, **odd}, laptop)
+    answer = respond({**request, **odd}, laptop)
 
     assert answer["error"] == reason
     assert answer["components"] == []
@@ -728,7 +734,7 @@ def test_a_request_that_is_not_understood_is_refused_as_a_whole(laptop, odd, rea
 
 @pytest.mark.parametrize("request_", [None, [], "x", {"format": True}])
 def test_a_request_that_is_no_request_is_refused(laptop, request_):
-    assert converge.respond(request_, laptop)["error"]
+    assert respond(request_, laptop)["error"]
 
 
 def test_an_older_generation_is_refused(laptop):
@@ -766,6 +772,58 @@ def test_only_one_apply_runs_at_a_time(laptop):
         assert ask(laptop, "probe")["error"] == ""
     assert not laptop.path(SSHD).exists()
     assert ask(laptop, "apply", component(file()))["error"] == ""
+
+
+def test_who_finds_the_lock_held_is_told_since_when_and_by_which_generation(laptop):
+    refusals: list[str] = []
+    twin = Laptop(laptop.root)
+    laptop.stamp = lambda _: refusals.append(ask(twin, "apply", component(), generation=8)["error"])
+
+    apply(laptop, unit(), generation=7)
+
+    when = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    assert re.fullmatch(f"another run holds /var/lib/mvpc/lock: generation 7 since {when}", refusals[0])
+    assert laptop.text("/var/lib/mvpc/lock") == ""
+
+
+@pytest.mark.parametrize("text", ["x" * 1000, "generation 7 since \x1b[2J", "\n", "ß"])
+def test_what_no_run_has_written_into_the_lock_is_not_passed_on(laptop, text):
+    laptop.put("/var/lib/mvpc/lock", text)
+    with laptop.path("/var/lib/mvpc/lock").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert ask(laptop, "apply", component(file()))["error"] == "another run holds /var/lib/mvpc/lock"
+
+
+# --- preflight -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["/", "/var"])
+@pytest.mark.parametrize("wanted", [package("keepassxc"), file(content="new\n"), connection("new"), vpn()])
+def test_without_room_on_the_disk_nothing_is_begun(laptop, place, wanted):
+    apply(laptop, package("vim"), file())
+    laptop.free[place] = 199
+    before = laptop.state()
+
+    report = apply(laptop, wanted, unit(), digest="d2")
+
+    assert report["error"] == f"{place}: only 199 MB free, 200 needed"
+    assert (report["outcome"], report["digest"], report["changes"]) == ("failed", "d1", [])
+    assert laptop.state() == before
+
+
+def test_a_full_disk_does_not_stop_what_needs_no_room(laptop):
+    apply(laptop, *EVERYTHING)
+    laptop.free = {"/": 0, "/var": 0}
+
+    assert apply(laptop, *EVERYTHING)["outcome"] == "unchanged"
+    assert apply(laptop, file(present=False), unit(running=False))["outcome"] == "changed"
+    assert "vim" not in laptop.packages
+    assert check(laptop, file())["outcome"] == "changed"
+
+
+def test_with_just_enough_room_an_apply_goes_on(laptop):
+    laptop.free = {"/": 200, "/var": 200}
+    assert apply(laptop, *EVERYTHING)["outcome"] == "changed"
 
 
 # --- secrets, diffs, size --------------------------------------------------------------------
@@ -823,7 +881,7 @@ def test_the_answer_is_one_line_of_ascii_that_fits(laptop, capsys):
     request = {"format": 1, "action": "apply", "device": "nb-1", "generation": 1, "diff": True}
     parts = [component(*files[start::4], name=f"c{start}") for start in range(4)]
 
-    assert converge.main({**request, "components": parts}, laptop) == 0
+    assert main({**request, "components": parts}, laptop) == 0
 
     text = capsys.readouterr().out
     assert text.count("\n") == 1
@@ -833,7 +891,7 @@ def test_the_answer_is_one_line_of_ascii_that_fits(laptop, capsys):
 
 def test_long_lists_of_changes_are_cut(laptop):
     files = [file(f"/etc/many/{number}", "x") for number in range(300)]
-    answer = json.loads(converge.shortened(ask(laptop, "check", component(*files))))
+    answer = json.loads(shortened(ask(laptop, "check", component(*files))))
     assert len(answer["components"][0]["changes"]) == 201
     assert answer["components"][0]["changes"][-1] == "and 100 more"
 
@@ -852,7 +910,7 @@ def test_without_network_manager_keyfiles_are_only_written(laptop):
 
 
 def test_a_bug_is_told_without_values(laptop, monkeypatch):
-    monkeypatch.setattr(converge, "carry_out", lambda *_: 1 / 0)
+    monkeypatch.setattr("mvpc.device.converge.answer.carry_out", lambda *_: 1 / 0)
     assert ask(laptop, "probe")["error"] == "bug in the device program: ZeroDivisionError"
 
 
@@ -951,7 +1009,7 @@ def test_a_ledger_that_cannot_be_written_keeps_its_old_text_and_nothing_is_touch
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(converge, "write_private", full)
+    monkeypatch.setattr("mvpc.device.converge.ledger.write_private", full)
     report = apply(laptop, file(content="new"), generation=2)
 
     assert (report["outcome"], report["error"], report["digest"]) == ("failed", "No space left on device", "d1")

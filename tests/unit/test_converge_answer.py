@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from mvpc import model
-from mvpc.device import component_to_dict, converge, parse_answer, program, resource_to_dict
+from mvpc.device import component_to_dict, parse_answer, program, resource_to_dict
+from mvpc.device.converge.request import read_component
+from mvpc.device.converge.resources import KINDS, LEDGER_ONLY
 from mvpc.model import Component, Connection, File, Package, Unit
 
 KEYED = File(
@@ -59,7 +61,7 @@ def answer(**odd: Any) -> dict[str, Any]:
 
 def test_every_resource_arrives_on_the_device_as_it_left():
     sent = json.loads(json.dumps(component_to_dict(Component(name="base", digest="d1", resources=RESOURCES))))
-    arrived = converge.read_component(sent)
+    arrived = read_component(sent)
 
     assert (arrived.name, arrived.digest) == ("base", "d1")
     for position, left in enumerate(RESOURCES):
@@ -68,9 +70,9 @@ def test_every_resource_arrives_on_the_device_as_it_left():
 
 
 def test_the_device_program_knows_exactly_the_fields_of_the_model():
-    for kind, on_device in converge.KINDS.items():
+    for kind, on_device in KINDS.items():
         here = {each.name for each in fields(getattr(model, kind.capitalize()))}
-        assert {each.name for each in fields(on_device)} - converge.LEDGER_ONLY == here
+        assert {each.name for each in fields(on_device)} - LEDGER_ONLY == here
 
 
 def test_a_resource_is_plain_json_with_its_kind():

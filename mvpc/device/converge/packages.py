@@ -1,0 +1,106 @@
+"""The phase of packages: one apt transaction, which takes along nothing that is wanted."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from mvpc.device.converge.machine import Machine, look, run_well, write_private
+from mvpc.device.converge.resources import Package
+from mvpc.device.converge.walk import Walk
+from mvpc.device.converge.words import Failure, Step, gist
+
+APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold")
+APT_SECONDS = 1800
+LISTS_STAMP = "/var/lib/mvpc/apt-updated"
+LISTS_SECONDS = 6 * 3600
+
+
+def package_steps(walk: Walk) -> Iterator[Step]:
+    """One transaction for everything, taken with the first step: packages that come and packages that go."""
+    come, go = missing_packages(walk), needless_packages(walk)
+    act: Callable[[], object] = partial(transact, walk.machine, come, go, keep=walk.run.kept_packages)
+    for each in come:
+        version = f" {each.version}" if each.version else ""
+        now = walk.seen.version(each.name)
+        found = f"package {each.name} has version {now}" if now else f"package {each.name} is missing"
+        yield Step(found, f"package {each.name}{version} installed", act, takes="" if now else each.identity)
+        act = nothing
+    for each in go:
+        yield Step(f"package {each.name} is installed", f"package {each.name} removed", act)
+        act = nothing
+
+
+def missing_packages(walk: Walk) -> list[Package]:
+    """Packages that must be installed, or exchanged for another version."""
+    wanted = [each for each in walk.wanted(Package) if each.present]
+    return [each for each in wanted if not satisfied(each, walk.seen.version(each.name))]
+
+
+def needless_packages(walk: Walk) -> list[Package]:
+    """Packages that must go: unwanted ones, and those that mvpc brought and nothing wants any more."""
+    go = [each for each in walk.wanted(Package) if not each.present]
+    go += [each for each in walk.gone(Package) if each.ours]
+    return [each for each in go if walk.seen.version(each.name)]
+
+
+def satisfied(package: Package, version: str) -> bool:
+    """Whether the installed version will do."""
+    return version == package.version if package.version else bool(version)
+
+
+def nothing() -> None:
+    """The step was taken together with another one."""
+
+
+def transact(machine: Machine, come: Sequence[Package], go: Sequence[Package], *, keep: frozenset[str]) -> None:
+    """Install and remove in one go, with fresh lists, and only what was asked for."""
+    if machine.run(["dpkg", "--audit"]).out.strip():
+        run_well(machine, "dpkg", "--configure", "-a", timeout=APT_SECONDS)
+    updated = bool(come) and lists_are_old(machine) and update_lists(machine)
+    names = [f"{each.name}={each.version}" if each.version else each.name for each in come]
+    argv = [*APT, "--no-install-recommends", "--allow-downgrades", "install", *names, *(f"{each.name}-" for each in go)]
+    refuse_side_effects(machine, argv, go, keep)
+    ran = machine.run(argv, timeout=APT_SECONDS)
+    if ran.code != 0 and come and not updated and update_lists(machine):
+        ran = machine.run(argv, timeout=APT_SECONDS)
+    if ran.code != 0:
+        raise Failure(f"apt-get install: {gist(ran.err) or gist(ran.out)}")
+
+
+def refuse_side_effects(machine: Machine, argv: Sequence[str], go: Sequence[Package], keep: frozenset[str]) -> None:
+    """Removing a package takes along all that need it; not so when one of them is wanted."""
+    if not go:
+        return
+    plan = machine.run([*argv, "--simulate"], timeout=APT_SECONDS).out
+    leaving = {words[1] for words in map(str.split, plan.splitlines()) if words[:1] == ["Remv"]}
+    victims = sorted((leaving & keep) - {each.name for each in go})
+    if victims:
+        raise Failure(f"removing {', '.join(each.name for each in go)} would also remove {', '.join(victims)}")
+
+
+def lists_are_old(machine: Machine) -> bool:
+    """Whether package lists are missing, older than six hours, or older than the sources they come from."""
+    stamp = look(machine.path(LISTS_STAMP))
+    if stamp is None or not any(machine.path("/var/lib/apt/lists").glob("*_*")):
+        return True
+    sources = look_at_all(machine.path("/etc/apt").glob("sources.list*"))
+    sources += look_at_all(machine.path("/etc/apt/sources.list.d").glob("*"))
+    newest = max((each.st_ctime for each in sources), default=0)
+    return newest >= stamp.st_mtime or not 0 <= time.time() - stamp.st_mtime < LISTS_SECONDS
+
+
+def look_at_all(paths: Iterable[Path]) -> list[os.stat_result]:
+    """What is at each path that is there."""
+    return [found for found in map(look, paths) if found]
+
+
+def update_lists(machine: Machine) -> bool:
+    """Fetch package lists. One unreachable source is no reason to stop: the transaction will tell."""
+    ran = machine.run([*APT, "update"], timeout=APT_SECONDS)
+    if ran.code == 0:
+        write_private(machine, machine.path(LISTS_STAMP), b"")
+    return True

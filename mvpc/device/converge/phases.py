@@ -1,0 +1,155 @@
+"""All phases in their order, and how one component goes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mvpc.device.converge.connections import connection_steps, key_steps
+from mvpc.device.converge.files import (
+    MAX_DIFF,
+    all_file_steps,
+    apt_file_steps,
+    blocking_steps,
+    file_steps,
+    fingerprint,
+    gone_file_steps,
+)
+from mvpc.device.converge.ledger import Entry
+from mvpc.device.converge.machine import Machine
+from mvpc.device.converge.packages import missing_packages, package_steps
+from mvpc.device.converge.resources import Connection, File, Package, Unit
+from mvpc.device.converge.units import early_steps, gone_unit_steps, late_steps, unit_steps
+from mvpc.device.converge.walk import Walk
+from mvpc.device.converge.words import Failure, Step, explain
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a walk; taking its steps spoils what was observed before."""
+
+    steps: Callable[[Walk], Iterator[Step]]
+    spoils: tuple[str, ...] = ()
+
+
+PHASES = (
+    Phase(gone_unit_steps, ("units",)),
+    Phase(blocking_steps),
+    Phase(apt_file_steps),
+    Phase(package_steps, ("packages", "units", "connections")),
+    Phase(key_steps),
+    Phase(all_file_steps, ("units",)),
+    Phase(gone_file_steps, ("units",)),
+    Phase(early_steps, ("units", "connections")),
+    Phase(connection_steps, ("connections",)),
+    Phase(unit_steps, ("units",)),
+    Phase(late_steps, ("units",)),
+)
+
+ROOM_MB = 200
+"""Free on / and /var before packages or files are put there."""
+
+
+@dataclass
+class Report:
+    """What a walk tells about its component."""
+
+    name: str
+    digest: str = ""
+    outcome: str = "unchanged"
+    changes: list[str] = field(default_factory=list)
+    error: str = ""
+    diff: str = ""
+
+
+def walk_through(walk: Walk) -> Report:
+    """Take one component through all phases, and tell."""
+    report = Report(walk.component.name)
+    if walk.probe and not walk.before.digest:
+        report.changes.append("the last apply did not finish")
+    try:
+        preflight(walk)
+    except (Failure, OSError) as problem:
+        report.error = explain(problem)
+    else:
+        take_phases(walk, report)
+    report.outcome = "failed" if report.error else "changed" if report.changes else "unchanged"
+    report.digest = walk.run.ledger.entry(report.name).digest
+    return report
+
+
+def preflight(walk: Walk) -> None:
+    """Nothing begins that a full disk would stop half-way; raises Failure, and the ledger stays as it is."""
+    if not walk.apply:
+        return
+    free, place = min((walk.machine.free_mb(place), place) for place in ("/", "/var"))
+    if free < ROOM_MB and takes_room(walk):
+        raise Failure(f"{place}: only {free} MB free, {ROOM_MB} needed")
+
+
+def takes_room(walk: Walk) -> bool:
+    """Whether there are packages to install or files to write. What goes makes room."""
+    coming = (file for file in walk.wanted_files() if file.present)
+    return bool(missing_packages(walk)) or any(step for file in coming for step in file_steps(walk, file))
+
+
+def take_phases(walk: Walk, report: Report) -> None:
+    """Phase by phase. A component that fails stays unfinished in the ledger."""
+    try:
+        for phase in PHASES:
+            take(phase, walk, report)
+        if walk.apply:
+            component = walk.component
+            walk.run.ledger.put(component.name, entry_of(walk, component.resources, component.digest))
+    except (Failure, OSError) as problem:
+        report.error = explain(problem)
+        if walk.apply:
+            with suppress(OSError):  # then the ledger still says what it said before the run or before the failure
+                mark_unfinished(walk)
+
+
+def take(phase: Phase, walk: Walk, report: Report) -> None:
+    """Find the steps of a phase, and take them in an apply."""
+    steps = list(phase.steps(walk))
+    if not steps:
+        return
+    if not walk.probe:
+        walk.pending.update(dict.fromkeys(word for step in steps for word in step.notify))
+    if walk.apply:
+        walk.run.owned.update(step.takes for step in steps if step.takes)
+        mark_unfinished(walk)
+    try:
+        for step in steps:
+            if walk.apply:
+                step.act()
+            report.changes.append(step.found if walk.probe else step.done)
+            report.diff = (report.diff + step.diff)[:MAX_DIFF]
+    finally:
+        if walk.apply:
+            walk.seen.forget(phase.spoils)
+    left = [step.found for step in phase.steps(walk)] if walk.apply else []
+    if left:
+        raise Failure(f"still so after the change: {'; '.join(left)}")
+
+
+def mark_unfinished(walk: Walk) -> None:
+    """Remember what was there before or will be there: after a crash each of them may be."""
+    resources = {each.identity: each for each in (*walk.before.resources, *walk.component.resources)}
+    walk.run.ledger.put(walk.component.name, entry_of(walk, resources.values()))
+
+
+def entry_of(walk: Walk, resources: Iterable[Any], digest: str = "") -> Entry:
+    """What the ledger shall know of the component; with its digest nothing is outstanding."""
+    kept = tuple(remembered(walk.machine, each, walk.run.owned) for each in resources)
+    return Entry(digest, kept, () if digest else tuple(walk.pending))
+
+
+def remembered(machine: Machine, resource: Any, owned: Iterable[str]) -> Any:
+    """A resource as the ledger keeps it: fingerprints instead of contents, and whether mvpc brought it."""
+    if isinstance(resource, (Package, Unit)):
+        return replace(resource, ours=resource.identity in owned)
+    file = resource.file() if isinstance(resource, Connection) else resource
+    bare = replace(resource, validate=()) if isinstance(resource, File) else resource
+    return replace(bare, content="", sha256=fingerprint(machine, file))

@@ -1,0 +1,110 @@
+"""The request, read field by field before anything is touched: nothing odd comes past this part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from mvpc.device.converge.resources import KINDS, LEDGER_ONLY, Component
+from mvpc.device.converge.words import FORMAT, Refused
+
+ACTIONS = frozenset({"probe", "check", "apply"})
+UNIT_NAME = r"[A-Za-z0-9][A-Za-z0-9_:.@\\-]*\.(?:service|socket|timer|target|path|mount|automount|swap|slice)"
+SHAPES: Mapping[str, str] = {
+    "path": r"(?:/(?!\.{1,2}(?:/|$))[^/\x00-\x1f\x7f\ud800-\udfff]+)+",
+    "mode": r"0[0-7]{3}",
+    "owner": r"[a-z_][a-z0-9_-]*",
+    "group": r"[a-z_][a-z0-9_-]*",
+    "target": r"[^\x00-\x1f\x7f\ud800-\udfff]*",
+    "package": r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?",
+    "version": r"[A-Za-z0-9.+:~-]*",
+    "unit": UNIT_NAME,
+    "notify": rf"daemon-reload|hostname|connections|(?:reload|restart) {UNIT_NAME}",
+    "id": r"\w[\w .@-]{0,99}",
+    "uuid": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "device_keys": r"wireguard",
+    "sha256": r"(?:[0-9a-f]{64})?",
+    "component": r"[a-z][a-z0-9_-]*",
+    "digest": r"[A-Za-z0-9_-]{1,128}",
+}
+"""How the whole text in a field must look."""
+FREE_TEXT = r"[^\ud800-\udfff]*"
+"""The shape of all other fields: whatever UTF-8 can write."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request that was read and understood."""
+
+    action: str
+    generation: int
+    diff: bool
+    components: tuple[Component, ...]
+
+
+def read_order(request: Any) -> Order:
+    """Check a whole request before anything is touched; raises Refused."""
+    if not isinstance(request, dict) or request.get("format") != FORMAT:
+        raise Refused(f"the request is not of format {FORMAT}")
+    odd = request.keys() ^ {"format", "action", "device", "generation", "diff", "components"}
+    if odd:
+        raise Refused(f"request: unknown or missing: {', '.join(sorted(odd)):.80}")
+    action, generation, components = request["action"], request["generation"], request["components"]
+    if action not in ACTIONS:
+        raise Refused(f"unknown action {action!r:.40}")
+    if type(generation) is not int or type(request["diff"]) is not bool or not isinstance(components, list):
+        raise Refused("generation, diff or components: not of the right type")
+    read = tuple(map(read_component, components))
+    if len({each.name for each in read}) != len(read):
+        raise Refused("a component is given twice")
+    return Order(action, generation, request["diff"], read)
+
+
+def read_component(data: Any) -> Component:
+    """One component of a request; raises Refused."""
+    if not isinstance(data, dict) or data.keys() != {"name", "digest", "resources"}:
+        raise Refused("component: needs name, digest and resources")
+    name = read_field("str", "component", data["name"])
+    digest = read_field("str", "digest", data["digest"])
+    if not isinstance(data["resources"], list):
+        raise Refused(f"component {name}: resources are not a list")
+    try:
+        resources = tuple(map(read_resource, data["resources"]))
+    except Refused as problem:
+        raise Refused(f"component {name}: {problem}") from None
+    if len({each.identity for each in resources}) != len(resources):
+        raise Refused(f"component {name}: a resource is given twice")
+    return Component(name, digest, resources)
+
+
+def read_resource(data: Any, *, ledger: bool = False) -> Any:
+    """The resource that a JSON object describes; raises Refused."""
+    kind = str(data.get("kind")) if isinstance(data, dict) else "no object"
+    if kind not in KINDS:
+        raise Refused(f"unknown kind of resource: {kind!r:.40}")
+    known = {each.name: each for each in fields(KINDS[kind]) if ledger or each.name not in LEDGER_ONLY}
+    needed = {name for name, each in known.items() if each.default is each.default_factory is MISSING}
+    given = {name: value for name, value in data.items() if name != "kind"}
+    odd = (given.keys() - known.keys()) | (needed - given.keys())
+    if odd:
+        raise Refused(f"{kind}: unknown or missing: {', '.join(sorted(odd)):.80}")
+    shape_of = {"name": kind}
+    return KINDS[kind](
+        **{name: read_field(str(known[name].type), shape_of.get(name, name), value) for name, value in given.items()}
+    )
+
+
+def read_field(kind: str, shape: str, value: Any) -> Any:
+    """A value in its Python type and shape; raises Refused without the value, since it may be secret."""
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    given = {"str": str, "tuple[str, ...]": list, "Mapping[str, str]": dict}.get(kind)
+    if type(value) is not given or (given is dict and "" in value):
+        raise Refused(f"{shape}: not of type {kind}")
+    texts: Iterable[Any] = [value] if given is str else value.values() if given is dict else value
+    for text in texts:
+        if not isinstance(text, str) or not re.fullmatch(SHAPES.get(shape, FREE_TEXT), text):
+            raise Refused(f"{shape}: not a valid value")
+    return tuple(value) if isinstance(value, list) else value

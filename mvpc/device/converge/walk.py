@@ -1,0 +1,66 @@
+"""What the phases of a walk look at: the run, and one component of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mvpc.device.converge.ledger import Ledger
+from mvpc.device.converge.machine import Machine
+from mvpc.device.converge.observed import Observed
+from mvpc.device.converge.request import Order
+from mvpc.device.converge.resources import Component, Connection, File, Kind, Package
+
+LIFELINES = frozenset({"network-manager", "openssh-server", "python3", "sudo", "systemd-sysv"})
+"""Without these nobody reaches the laptop again."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the walks over all components share."""
+
+    machine: Machine
+    order: Order
+    ledger: Ledger
+    seen: Observed
+    owned: set[str]
+    """Identities of packages and units that are there because of mvpc; grows during the run."""
+
+    @property
+    def kept_packages(self) -> frozenset[str]:
+        """Packages that no removal may take along."""
+        wanted = [each for component in self.order.components for each in component.resources]
+        wanted += [each for entry in self.ledger.entries.values() for each in entry.resources]
+        return LIFELINES | {each.name for each in wanted if isinstance(each, Package) and each.present}
+
+    def claims_besides(self, name: str) -> set[str]:
+        """Identities that other components have, in the ledger or in the order."""
+        claims = [entry.resources for other, entry in self.ledger.entries.items() if other != name]
+        claims += [each.resources for each in self.order.components if each.name != name]
+        return {each.identity for resources in claims for each in resources}
+
+
+class Walk:
+    """One component, as the phases see it. Nothing is touched unless `apply`."""
+
+    def __init__(self, run: Run, component: Component) -> None:
+        self.run, self.component = run, component
+        self.machine, self.seen = run.machine, run.seen
+        self.apply, self.probe = run.order.action == "apply", run.order.action == "probe"
+        self.with_diff = run.order.diff
+        self.before = run.ledger.entry(component.name)
+        self.pending = dict.fromkeys(self.before.pending)
+        self.started: set[str] = set()
+        kept = {each.identity for each in component.resources} | run.claims_besides(component.name)
+        self._gone = [each for each in self.before.resources if each.identity not in kept]
+
+    def wanted(self, kind: type[Kind]) -> list[Kind]:
+        """Resources that the component has."""
+        return [each for each in self.component.resources if isinstance(each, kind)]
+
+    def wanted_files(self) -> list[File]:
+        """Files and keyfiles that the component has."""
+        return [*self.wanted(File), *(each.file() for each in self.wanted(Connection))]
+
+    def gone(self, kind: type[Kind]) -> list[Kind]:
+        """Resources that the component had, and that no component has now."""
+        return [each for each in self._gone if isinstance(each, kind)]
