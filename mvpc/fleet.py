@@ -95,6 +95,12 @@ class Fleet:
             named = {reader.find(text).hostname for text in selection.devices}
         return tuple(device for device in chosen if device.hostname in named)
 
+    def named(self, hostnames: Iterable[str]) -> tuple[Device, ...]:
+        """The laptops with exactly these hostnames, by hostname; those that are gone are left out."""
+        wanted = set(hostnames)
+        with Reader(self.project.database) as reader:
+            return tuple(device for device in reader.devices() if device.hostname in wanted)
+
     def compile(self, device: Device) -> Compiled:
         """One laptop's bundle; raises InputError or SecretError."""
         return self.compiler.compile(device, self.ressort_of(device))

@@ -19,11 +19,13 @@ from mvpc.model import (
     Plan,
     Probe,
     Reach,
+    Ring,
     Scalar,
     Skip,
     Skipped,
     Source,
 )
+from mvpc.rings import DEFAULT_RINGS, Member, place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,31 +45,56 @@ class Subject:
     """What the laptop itself said just now; None when it was not asked."""
 
 
-def make_plan(scope: str, subjects: Iterable[Subject]) -> Plan:
+def make_plan(scope: str, subjects: Sequence[Subject], rings: Sequence[Ring] = DEFAULT_RINGS) -> Plan:
     """Compare what every laptop should be with what it says, or else with what we recorded.
 
     Args:
         scope: the selection in words, for people.
         subjects: laptops in the order in which the plan shall list them.
+        rings: the groups in which the laptops that change are rolled out to.
     """
     changes: list[Change] = []
     skipped: list[Skipped] = []
-    ressorts: dict[str, str] = {}
     for subject in subjects:
-        ressorts[subject.device.hostname] = subject.ressort
         wanted = tuple(_changes(subject))
         reason = _skip(subject, wanted)
         if reason is None:
             changes.extend(wanted)
         else:
             skipped.append(reason)
+    work = _fingerprint([asdict(change) for change in changes])
+    placement = place(_members(subjects, changes), rings, salt=work[:6])
     return Plan(
         scope=scope,
         changes=tuple(changes),
         skipped=tuple(skipped),
-        ressorts=ressorts,
-        hash=_hash(changes),
+        ressorts={subject.device.hostname: subject.ressort for subject in subjects},
+        authorities={subject.device.hostname: subject.device.authority for subject in subjects},
+        rings=placement.rings,
+        places=placement.why,
+        basis=basis(subjects),
+        hash=_fingerprint([work, *(asdict(ring) for ring in placement.rings)]),
     )
+
+
+def basis(subjects: Iterable[Subject]) -> str:
+    """A fingerprint of what these laptops should be, whatever they are now."""
+    return _fingerprint(
+        [
+            [subject.device.hostname, *(part.digest for part in subject.bundle.components)]
+            for subject in subjects
+            if subject.bundle and not not_managed(subject.device)
+        ]
+    )
+
+
+def _members(subjects: Iterable[Subject], changes: Iterable[Change]) -> list[Member]:
+    changing = {change.device for change in changes}
+    return [
+        Member(hostname=device.hostname, authority=device.authority, model=f"{device.vendor} {device.model}")
+        for device in (subject.device for subject in subjects)
+        if device.hostname in changing
+    ]
 
 
 def waiting(subjects: Iterable[Subject]) -> Iterator[Change]:
@@ -181,7 +208,5 @@ def _edits(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> Iterator[tup
             yield path, f"{path}: {old[path]} -> {value}"
 
 
-def _hash(changes: Iterable[Change]) -> str:
-    """A fingerprint of the work: the same changes give the same hash, whoever is asleep beside them."""
-    text = json.dumps([asdict(change) for change in changes], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _fingerprint(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mvpc.errors import InputError, Problem
+from mvpc.model import Ring
+from mvpc.ringconfig import read_rings
+from mvpc.rings import DEFAULT_RINGS
 
 MARKER = "mvpc.toml"
 
@@ -16,6 +19,7 @@ _KEYS: dict[str, dict[str, type]] = {
     "state": {"folder": str},
     "organisation": {"operator": str},
     "lab": {"home": str, "bridge": str, "addresses": str},
+    "rollout": {"approve_above": int, "ring": list},
 }
 
 
@@ -33,6 +37,10 @@ class Project:
     """Outside of the project, so that any checkout can clean up after any other."""
     lab_bridge: str
     lab_addresses: str
+    rings: tuple[Ring, ...]
+    """Groups of a rollout, in order."""
+    approve_above: int
+    """A rollout to more devices than this needs a second person's approval; 0 means never."""
     operator: str
     """Whose laptops are rolled out to, as in inventory/organisation.yml; empty means everybody's."""
 
@@ -77,12 +85,15 @@ def load_project(root: Path) -> Project:
     """Read `mvpc.toml` of one project folder; raises InputError with every problem in it."""
     settings = _read(root / MARKER)
     ssh, lab = settings.get("ssh", {}), settings.get("lab", {})
+    rollout = settings.get("rollout", {})
     state = root / Path(settings.get("state", {}).get("folder", ".mvpc")).expanduser()
     return Project(
         root=root,
         state=state,
         ssh_user=ssh.get("user", "mvpc-admin"),
         ssh_port=ssh.get("port", 22),
+        rings=read_rings(rollout["ring"], file=MARKER) if "ring" in rollout else DEFAULT_RINGS,
+        approve_above=rollout.get("approve_above", 0),
         operator=settings.get("organisation", {}).get("operator", ""),
         lab_home=root / Path(lab.get("home", "/var/lib/mvpc-lab")).expanduser(),
         lab_bridge=lab.get("bridge", "mvpc0"),

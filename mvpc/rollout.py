@@ -1,18 +1,36 @@
-"""Carry out a plan and nothing but the plan. Talks to laptops and to the database only through its protocols."""
+"""Carry out a plan, ring by ring, and nothing but the plan. Knows laptops and the database only by protocols.
+
+The rule that stops a rollout is watched after every result: what is in flight finishes, nothing new is started.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from mvpc.model import Bundle, Change, ComponentResult, Device, HostWork, Outcome, Plan, Probe, Reach
+from mvpc.gates import Tally, hold, trip
+from mvpc.job import Job
+from mvpc.model import (
+    ComponentResult,
+    Device,
+    HostWork,
+    Outcome,
+    Plan,
+    PlannedRing,
+    Probe,
+    Reach,
+    RolloutState,
+)
 
 Results = Generator[ComponentResult, None, None]
 """Results as they arrive. Closing it ends the work; laptops finish the component they are at."""
+
+Inputs = Mapping[tuple[str, str], Mapping[str, object]]
+"""(device, component) -> the settings that the component was made from."""
 
 
 class Runner(Protocol):
@@ -35,7 +53,19 @@ class Recorder(Protocol):
     """Whatever remembers. Everything passed to it must be durable when the method returns."""
 
     def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:
-        """Store the plan and return the rollout's number, which only ever rises."""
+        """Store the plan, take its devices for us alone, and return the rollout's number, which only ever rises.
+
+        Raises:
+            RolloutError: somebody else is rolling out to one of the devices; says who and since when.
+        """
+        ...
+
+    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:
+        """Take the devices again and mark the rollout as running; raises RolloutError as `begin_rollout`."""
+        ...
+
+    def reach_ring(self, rollout: int, ring: int) -> RolloutState | None:
+        """Note the ring that begins now; returns what somebody wished meanwhile: paused, cancelled, or nothing."""
         ...
 
     def record(self, rollout: int, results: Sequence[ComponentResult], inputs: Inputs) -> None:
@@ -46,25 +76,11 @@ class Recorder(Protocol):
         """Store what devices said of themselves."""
         ...
 
-    def end_rollout(self, rollout: int, *, at: datetime, counts: Mapping[str, int], interrupted: bool) -> None:
-        """Close the rollout."""
+    def end_rollout(
+        self, rollout: int, *, at: datetime, state: RolloutState, reason: str, counts: Mapping[str, int]
+    ) -> None:
+        """Let the rollout come to rest and give its devices free."""
         ...
-
-
-Inputs = Mapping[tuple[str, str], Mapping[str, object]]
-"""(device, component) -> the settings that the component was made from."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rollout:
-    """How a rollout ended."""
-
-    number: int
-    counts: Mapping[Outcome, int]
-    """Devices by their worst outcome."""
-    verified: int
-    """Devices that said afterwards, asked once more, that nothing differs."""
-    results: tuple[ComponentResult, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,44 +93,50 @@ class Seams:
     now: Callable[[], datetime]
     observe: Callable[[ComponentResult], None]
     """Called with every result after it was stored: live progress, logs."""
+    begin_ring: Callable[[PlannedRing], None] = lambda _: None
+    """Called before a ring begins."""
+    at_once: int = 40
+    """So many laptops are handed to the runner at a time: the most that a stopped rollout still finishes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
-    """A plan with everything that is needed to carry it out."""
+class Rollout:
+    """How a rollout came to rest."""
 
-    plan: Plan
-    devices: Mapping[str, Device]
-    bundles: Mapping[str, Bundle]
-    """Their digests must be those of the plan."""
-    asleep: tuple[Change, ...] = ()
-    """Changes that wait for laptops which did not answer; recorded as unreachable."""
-    actor: str
-    highest_generation: int = 0
-    """The highest generation that any selected laptop knows; ours must be above it, also after a lost database."""
+    number: int
+    state: RolloutState
+    reason: str
+    """Why it is not done; empty when it is."""
+    counts: Mapping[Outcome, int]
+    """Devices by their worst outcome."""
+    verified: int
+    """Devices that said afterwards, asked once more, that nothing differs."""
+    results: tuple[ComponentResult, ...]
 
 
 def roll_out(job: Job, seams: Seams) -> Rollout:
-    """Converge every change of the plan, store each result as it arrives, then ask the laptops for proof.
+    """Converge the plan ring by ring, store each result as it arrives, and ask each ring for proof.
 
     Raises:
         KeyboardInterrupt: passed on after the rollout was closed as interrupted.
         MvpcError: the runner or the recorder could not go on; the rollout was closed as interrupted.
+        RolloutError: somebody else is rolling out to one of the devices; nothing was begun.
     """
-    number = seams.recorder.begin_rollout(job.plan, actor=job.actor, at=seams.now())
-    results: list[ComponentResult] = []
+    walk = _Walk(job, _begin(job, seams), seams)
     try:
-        with closing(_converge(job, number, seams)) as arriving:
-            for result in arriving:
-                seams.recorder.record(number, [result], _inputs(result, job.bundles))
-                seams.observe(result)
-                results.append(result)
-        verified = _verify(results, job.devices, seams)
-    except BaseException:
-        _end(seams, number, results, interrupted=True)
+        state, reason = walk.all_rings()
+    except BaseException as error:
+        walk.end(RolloutState.INTERRUPTED, str(error) or "interrupted by a person")
         raise
-    _end(seams, number, results, interrupted=False)
-    return Rollout(number=number, counts=worst_outcomes(results), verified=verified, results=tuple(results))
+    walk.end(state, reason)
+    return Rollout(
+        number=walk.number,
+        state=state,
+        reason=reason,
+        counts=worst_outcomes(walk.results),
+        verified=walk.verified,
+        results=tuple(walk.results),
+    )
 
 
 def worst_outcomes(results: Iterable[ComponentResult]) -> dict[Outcome, int]:
@@ -126,41 +148,106 @@ def worst_outcomes(results: Iterable[ComponentResult]) -> dict[Outcome, int]:
     return dict(Counter(worst.values()))
 
 
-def _converge(job: Job, number: int, seams: Seams) -> Results:
-    for change in job.asleep:
-        yield ComponentResult(
-            device=change.device, component=change.component, outcome=Outcome.UNREACHABLE, at=seams.now()
-        )
-    components: dict[str, list[str]] = {}
-    for change in job.plan.changes:
-        components.setdefault(change.device, []).append(change.component)
-    generation = max(number, job.highest_generation + 1)
-    work = [
-        HostWork(device=job.devices[name], bundle=job.bundles[name], components=tuple(names), generation=generation)
-        for name, names in components.items()
-    ]
-    if work:
-        with closing(seams.runner.run(work)) as arriving:
-            yield from arriving
+def _begin(job: Job, seams: Seams) -> int:
+    if not job.resume:
+        return seams.recorder.begin_rollout(job.plan, actor=job.actor, at=seams.now())
+    names = [name for ring in job.plan.rings[job.first_ring :] for name in ring.devices]
+    seams.recorder.resume_rollout(job.resume, devices=names, actor=job.actor, at=seams.now())
+    return job.resume
 
 
-def _inputs(result: ComponentResult, bundles: Mapping[str, Bundle]) -> Inputs:
-    key = (result.device, result.component)
-    bundle = bundles.get(result.device)
-    return {key: bundle.component(result.component).inputs} if bundle else {}
+@dataclass
+class _Walk:
+    """One rollout under way."""
 
+    job: Job
+    number: int
+    seams: Seams
+    results: list[ComponentResult] = field(default_factory=list)
+    verified: int = 0
 
-def _verify(results: Sequence[ComponentResult], devices: Mapping[str, Device], seams: Seams) -> int:
-    """Applied is not verified: ask every laptop that was converged without failure once more."""
-    worst: dict[str, set[Outcome]] = {}
-    for result in results:
-        worst.setdefault(result.device, set()).add(result.outcome)
-    good = [devices[name] for name, seen in worst.items() if seen <= {Outcome.CHANGED, Outcome.UNCHANGED}]
-    probes = list(seams.prober.probe(good)) if good else []
-    seams.recorder.record_probes(probes)
-    return sum(1 for probe in probes if probe.reach is Reach.REACHED and not any(probe.drift.values()))
+    def all_rings(self) -> tuple[RolloutState, str]:
+        """Go through the rings until one says stop; returns how it ended, and why."""
+        self._take(self._asleep())
+        rings = self.job.plan.rings
+        for position, ring in enumerate(rings):
+            if position < self.job.first_ring:
+                continue
+            if wish := self.seams.recorder.reach_ring(self.number, position):
+                return wish, f"before ring {ring.name}, as somebody wished"
+            self.seams.begin_ring(ring)
+            tally = Tally(ring=ring)
+            state = self._converge(position, tally)
+            if state:
+                return state
+            finished = self.seams.now()
+            self._verify(tally)
+            last = position == len(rings) - 1
+            if not last and (reason := hold(tally, finished=finished, now=self.seams.now())):
+                self.seams.recorder.reach_ring(self.number, position + 1)
+                return RolloutState.HELD, reason
+        return RolloutState.DONE, ""
 
+    def end(self, state: RolloutState, reason: str) -> None:
+        """Let the rollout come to rest."""
+        counts = {str(outcome): count for outcome, count in worst_outcomes(self.results).items()}
+        self.seams.recorder.end_rollout(self.number, at=self.seams.now(), state=state, reason=reason, counts=counts)
 
-def _end(seams: Seams, number: int, results: Sequence[ComponentResult], *, interrupted: bool) -> None:
-    counts = {str(outcome): count for outcome, count in worst_outcomes(results).items()}
-    seams.recorder.end_rollout(number, at=seams.now(), counts=counts, interrupted=interrupted)
+    def _converge(self, position: int, tally: Tally) -> tuple[RolloutState, str] | None:
+        """Bring one ring's laptops to the plan, some at a time; returns why it must stop, if so."""
+        work = self._work(tally.ring)
+        size = self.seams.at_once
+        for begin in range(0, len(work), size):
+            with closing(self.seams.runner.run(work[begin : begin + size])) as arriving:
+                self._take(arriving, tally)
+            if reason := trip(tally):
+                return RolloutState.STOPPED, reason
+            if wish := self.seams.recorder.reach_ring(self.number, position):
+                return wish, f"in ring {tally.ring.name}, as somebody wished"
+        return None
+
+    def _take(self, arriving: Iterable[ComponentResult], tally: Tally | None = None) -> None:
+        for result in arriving:
+            self.seams.recorder.record(self.number, [result], self._inputs(result))
+            self.seams.observe(result)
+            self.results.append(result)
+            if tally:
+                tally.count(result)
+
+    def _asleep(self) -> Iterator[ComponentResult]:
+        for change in self.job.asleep:
+            yield ComponentResult(
+                device=change.device, component=change.component, outcome=Outcome.UNREACHABLE, at=self.seams.now()
+            )
+
+    def _work(self, ring: PlannedRing) -> list[HostWork]:
+        job = self.job
+        wanted: dict[str, list[str]] = {name: [] for name in ring.devices}
+        for change in job.plan.changes:
+            if change.device in wanted and (change.device, change.component) not in job.skip:
+                wanted[change.device].append(change.component)
+        generation = max(self.number, job.highest_generation + 1)
+        return [
+            HostWork(device=job.devices[name], bundle=job.bundles[name], components=tuple(names), generation=generation)
+            for name, names in wanted.items()
+            if names
+        ]
+
+    def _inputs(self, result: ComponentResult) -> Inputs:
+        bundle = self.job.bundles.get(result.device)
+        return {(result.device, result.component): bundle.component(result.component).inputs} if bundle else {}
+
+    def _verify(self, tally: Tally) -> None:
+        """Applied is not verified: ask every laptop of the ring that neither failed nor fell asleep once more."""
+        bad = tally.failed | tally.unreachable
+        good = [self.job.devices[name] for name in tally.ring.devices if name not in bad]
+        probes = list(self.seams.prober.probe(good)) if good else []
+        self.seams.recorder.record_probes(probes)
+        tally.verified = sum(1 for probe in probes if self._proves(probe))
+        self.verified += tally.verified
+
+    def _proves(self, probe: Probe) -> bool:
+        """Whether the laptop says that it holds what the plan wanted, and that nothing differs from it."""
+        bundle = self.job.bundles[probe.device]
+        held = all(probe.digests.get(part.name) == part.digest for part in bundle.components)
+        return probe.reach is Reach.REACHED and held and not any(probe.drift.values())

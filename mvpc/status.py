@@ -10,8 +10,8 @@ from enum import StrEnum
 from mvpc.model import (
     COMPONENTS,
     ROLLED_OUT_STATES,
-    ComponentResult,
     ComponentState,
+    Deferred,
     Device,
     DeviceSeen,
     LifeCycle,
@@ -46,8 +46,8 @@ class Knowledge:
     states: Mapping[str, ComponentState] = field(default_factory=dict)
     seen: DeviceSeen | None = None
     last_rollout: RolloutRow | None = None
-    last_results: Sequence[ComponentResult] = ()
-    """Results of this laptop in the last rollout that selected it."""
+    waits: Sequence[Deferred] = ()
+    """What waits for it to wake up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,8 +102,9 @@ def _trouble(known: Knowledge) -> _Judgement | None:
 
 
 def _waiting(known: Knowledge) -> _Judgement | None:
-    if waits := [result for result in known.last_results if result.outcome is Outcome.UNREACHABLE]:
-        return Verdict.OUTDATED, f"{', '.join(result.component for result in waits)} waits", waits[0].at
+    if known.waits:
+        names = ", ".join(each.component for each in known.waits)
+        return Verdict.OUTDATED, f"{names} waits for it", min(each.since for each in known.waits)
     return None if known.states else (Verdict.NEW, "no rollout has reached it yet", None)
 
 
@@ -131,7 +132,7 @@ def _next_step(verdict: Verdict, known: Knowledge) -> str:
         Verdict.OK: "nothing to do",
         Verdict.APPLIED: f"to verify it now: mvpc status {name} --live",
         Verdict.NEW: f"mvpc rollout --device {name}",
-        Verdict.OUTDATED: f"switch it on, then: mvpc rollout --device {name}",
+        Verdict.OUTDATED: f"`mvpc rollout watch` serves it when it comes back; by hand: mvpc rollout --device {name}",
         Verdict.DRIFTED: f"to repair it: mvpc rollout --device {name}",
         Verdict.FAILED: f"remove the cause, then: mvpc rollout --device {name}",
         Verdict.REFUSED: "find out whether it was reinstalled or replaced; "

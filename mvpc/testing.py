@@ -19,6 +19,7 @@ from mvpc.model import (
     Plan,
     Probe,
     Reach,
+    RolloutState,
     Scalar,
 )
 
@@ -107,7 +108,10 @@ class MemoryRecorder:
     plans: list[Plan] = field(default_factory=list)
     results: list[ComponentResult] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
-    ended: list[tuple[int, Mapping[str, int], bool]] = field(default_factory=list)
+    rings: list[int] = field(default_factory=list)
+    wish: RolloutState | None = None
+    """What somebody wishes once the first ring has begun."""
+    ended: list[tuple[int, RolloutState, str, Mapping[str, int]]] = field(default_factory=list)
 
     def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:  # noqa: ARG002
         """Remember the plan and number it."""
@@ -122,6 +126,22 @@ class MemoryRecorder:
         """Remember the answers."""
         self.probes.extend(probes)
 
-    def end_rollout(self, rollout: int, *, at: datetime, counts: Mapping[str, int], interrupted: bool) -> None:  # noqa: ARG002
+    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:
+        """Nothing is locked here."""
+
+    def reach_ring(self, rollout: int, ring: int) -> RolloutState | None:  # noqa: ARG002
+        """Remember the ring, and pass on the wish."""
+        self.rings.append(ring)
+        return self.wish if len(self.rings) > 1 else None
+
+    def end_rollout(
+        self,
+        rollout: int,
+        *,
+        at: datetime,  # noqa: ARG002
+        state: RolloutState,
+        reason: str,
+        counts: Mapping[str, int],
+    ) -> None:
         """Remember how it ended."""
-        self.ended.append((rollout, counts, interrupted))
+        self.ended.append((rollout, state, reason, counts))

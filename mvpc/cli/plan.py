@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mvpc.cli.console import print_json
+from mvpc.cli.console import print_json, say
 from mvpc.cli.context import current_project, today
-from mvpc.cli.planning import (
-    AuthorityOption,
-    DeviceOption,
-    JsonOption,
-    RessortOption,
-    decide,
-    plan_as_json,
-    show_plan,
-)
+from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption, examine, plan_as_json, show_plan
+from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection
+from mvpc.model import Plan
+from mvpc.plan import make_plan
+from mvpc.planfile import to_data
+from mvpc.store.read import Reader
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -27,18 +26,45 @@ def plan(
     ressort: RessortOption = "",
     authority: AuthorityOption = "",
     device: DeviceOption = None,
-    everyone: Annotated[bool, typer.Option("--all", help="The whole fleet; so is naming nothing.")] = False,  # noqa: ARG001 - the default
+    everyone: Annotated[bool, typer.Option("--all", help="The whole fleet; so is naming nothing.")] = False,  # noqa: ARG001 - says what is the default
     ask: Annotated[
         bool, typer.Option("--ask/--no-ask", help="Ask the laptops how they are, or trust our records.")
     ] = True,
     each_device: Annotated[bool, typer.Option("--devices", help="List every device, not only counts.")] = False,
+    why: Annotated[str, typer.Option("--why", help="Say why this laptop is in its ring.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the plan to a file, to be approved and rolled out.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show who would change, what and why; who would not, and why. Changes nothing on any laptop."""
-    fleet = Fleet(current_project(), on=today())
+    project = current_project()
+    fleet = Fleet(project, on=today())
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
-    made = decide(fleet, selection, ask=ask).plan
+    made = make_plan(str(selection), examine(fleet, fleet.select(selection), ask=ask), project.rings)
+    if output:
+        _write(made, output)
     if as_json:
         print_json(plan_as_json(made))
+    elif why:
+        say(_why(fleet, made, why))
     else:
         show_plan(made, each_device=each_device)
+
+
+def _write(made: Plan, path: Path) -> None:
+    try:
+        path.write_text(json.dumps(to_data(made), indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"the plan cannot be written ({error.strerror})", where=str(path)) from error
+
+
+def _why(fleet: Fleet, made: Plan, text: str) -> str:
+    with Reader(fleet.project.database) as reader:
+        name = reader.find(text).hostname
+    if name in made.places:
+        return f"{name} is in ring {made.places[name]}"
+    for skipped in made.skipped:
+        if skipped.device == name:
+            return f"{name} is in no ring: {skipped.detail}"
+    raise NotFoundError(f"{name} is not in this plan", hint="Select it with --ressort, --authority or --device")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +12,10 @@ import typer
 from mvpc.cli.console import BAD, OK, WARN, print_table, say
 from mvpc.cli.context import now
 from mvpc.cli.words import count
-from mvpc.fleet import Fleet, Selection
-from mvpc.model import Change, Device, Plan, Probe, Skip
-from mvpc.plan import Subject, make_plan
+from mvpc.fleet import Fleet
+from mvpc.model import Device, Gate, Plan, Skip
+from mvpc.plan import Subject
+from mvpc.planfile import to_data
 from mvpc.project import Project
 from mvpc.ssh import SshProber
 from mvpc.store.write import Store
@@ -39,42 +40,26 @@ _SKIPPED = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Planned:
-    """A plan with everything that a rollout needs to carry it out."""
-
-    plan: Plan
-    devices: tuple[Device, ...]
-    subjects: tuple[Subject, ...]
-
-
 def prober(project: Project) -> SshProber:
     """Asks the laptops of this project."""
     return SshProber(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key, now=now)
 
 
-def decide(fleet: Fleet, selection: Selection, *, ask: bool) -> Planned:
-    """Select laptops, compile them, ask them when `ask` says so, and make the plan.
+def examine(fleet: Fleet, devices: Sequence[Device], *, ask: bool) -> list[Subject]:
+    """Compile laptops and, when `ask` says so, ask them how they are.
 
     Everything that can be wrong with profiles is found before the first laptop is asked.
     """
-    devices = fleet.select(selection)
     subjects = fleet.subjects(devices)
-    if ask:
-        probes = _ask(fleet, devices)
-        subjects = [replace(subject, probe=probes.get(subject.device.hostname)) for subject in subjects]
-    return Planned(plan=make_plan(str(selection), subjects), devices=devices, subjects=tuple(subjects))
-
-
-def _ask(fleet: Fleet, devices: Sequence[Device]) -> dict[str, Probe]:
-    askable = fleet.askable(devices)
-    answers = {probe.device: probe for probe in prober(fleet.project).probe(askable)}
+    if not ask:
+        return subjects
+    answers = {probe.device: probe for probe in prober(fleet.project).probe(fleet.askable(devices))}
     Store(fleet.project.database).record_probes(list(answers.values()))
-    return answers
+    return [replace(subject, probe=answers.get(subject.device.hostname)) for subject in subjects]
 
 
 def show_plan(plan: Plan, *, each_device: bool) -> None:
-    """Print the plan: identical changes together, then who does not change, and why."""
+    """Print the plan: identical changes together, then who does not change, and why, then the rings."""
     total = len(plan.devices) + len(plan.skipped)
     say(f"Plan {plan.hash} · {plan.scope} · {count(total, 'device')}")
     if plan.changes:
@@ -83,6 +68,14 @@ def show_plan(plan: Plan, *, each_device: bool) -> None:
         print_table("", ["not touched", "devices", "why"], _skip_rows(plan))
     if each_device:
         print_table("", ["device", "component", "action", "why", "where"], _device_rows(plan))
+    if plan.rings:
+        sizes = " -> ".join(f"{ring.name} {len(ring.devices)}" for ring in plan.rings)
+        say(f"Rings: {sizes} · {_gate(plan.rings[0].gate)}")
+
+
+def _gate(gate: Gate) -> str:
+    limit = f"stops above {gate.max_failed_percent:g} % or {gate.max_failed} failures"
+    return f"{limit} · quorum {gate.quorum_percent:g} %"
 
 
 def _change_rows(plan: Plan) -> Iterator[list[object]]:
@@ -105,14 +98,12 @@ def _device_rows(plan: Plan) -> Iterator[list[object]]:
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:
-    """The plan as plain data with stable keys."""
-    return {
-        "hash": plan.hash,
-        "scope": plan.scope,
-        "changes": [_change(plan, change) for change in plan.changes],
-        "skipped": [asdict(skip) | {"ressort": plan.ressorts.get(skip.device, "")} for skip in plan.skipped],
+    """The plan as plain data with stable keys, the ressort and the authority beside each device, and counts of both."""
+    data = to_data(plan)
+    for row in (*data["changes"], *data["skipped"]):
+        row["ressort"] = plan.ressorts.get(row["device"], "")
+    data["counts"] = {
+        "ressort": Counter(plan.ressorts[device] for device in plan.devices),
+        "authority": Counter(plan.authorities[device] for device in plan.devices),
     }
-
-
-def _change(plan: Plan, change: Change) -> dict[str, Any]:
-    return asdict(change) | {"ressort": plan.ressorts.get(change.device, "")}
+    return data

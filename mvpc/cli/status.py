@@ -60,13 +60,13 @@ def status(
 
 def _knowledge(reader: Reader, device: Device) -> Knowledge:
     name = device.hostname
-    row, results = reader.last_rollout(name) or (None, ())
+    row, _ = reader.last_rollout(name) or (None, ())
     return Knowledge(
         device=device,
         states=reader.component_states([name]).get(name, {}),
         seen=reader.device_states([name]).get(name),
         last_rollout=row,
-        last_results=results,
+        waits=reader.waiting([name]).get(name, ()),
     )
 
 
@@ -153,7 +153,7 @@ def _verdicts(reader: Reader, moment: datetime) -> list[tuple[Device, Verdict]]:
                     device=device,
                     states=states.get(device.hostname, {}),
                     seen=seen.get(device.hostname),
-                    last_results=waits.get(device.hostname, ()),
+                    waits=waits.get(device.hostname, ()),
                 ),
                 moment,
             ).verdict,

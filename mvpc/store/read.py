@@ -14,6 +14,7 @@ from mvpc.errors import MvpcError, NotFoundError
 from mvpc.model import (
     ComponentResult,
     ComponentState,
+    Deferred,
     Device,
     DeviceEvent,
     DeviceSeen,
@@ -139,13 +140,18 @@ class Reader:
                 return None
             return rows.rollout(row), self._results("result.rollout = ? AND hostname = ?", (row["id"], hostname))
 
-    def waiting(self) -> dict[str, tuple[ComponentResult, ...]]:
-        """Hostname -> results of those laptops that their latest rollout did not reach."""
-        newest = "(SELECT max(rollout) FROM component_result AS other WHERE other.device = result.device)"
-        found: dict[str, tuple[ComponentResult, ...]] = {}
+    def approvers(self, plan_hash: str) -> tuple[str, ...]:
+        """Who approved a plan."""
+        query = "SELECT approver FROM approval WHERE plan_hash = ? ORDER BY approver"
         with schema.in_words(self._path):
-            for result in self._results(f"outcome = 'unreachable' AND result.rollout = {newest}", ()):
-                found[result.device] = (*found.get(result.device, ()), result)
+            return tuple(row["approver"] for row in self._connection.execute(query, (plan_hash,)))
+
+    def waiting(self, hostnames: Collection[str] | None = None) -> dict[str, tuple[Deferred, ...]]:
+        """Hostname -> what waits for it to wake up; of all devices when none are named."""
+        found: dict[str, tuple[Deferred, ...]] = {}
+        with schema.in_words(self._path):
+            for row in self._of_devices("deferred", hostnames):
+                found[row["hostname"]] = (*found.get(row["hostname"], ()), rows.deferred(row))
         return found
 
     # --- helpers

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any
 
 from mvpc.model import (
-    Action,
-    Change,
     ComponentResult,
     ComponentState,
+    Deferred,
     Device,
     DeviceEvent,
     DeviceSeen,
@@ -22,11 +21,12 @@ from mvpc.model import (
     Probe,
     Reach,
     RolloutRow,
+    RolloutState,
     Scalar,
-    Skip,
-    Skipped,
     Workplace,
 )
+from mvpc.planfile import from_data, to_data
+from mvpc.store.process import is_alive
 
 Row = Mapping[str, Any]
 
@@ -113,6 +113,16 @@ def component_state(row: Row, inputs: Mapping[str, Scalar]) -> ComponentState:
     )
 
 
+def deferred(row: Row) -> Deferred:
+    """A row as something that waits."""
+    return Deferred(
+        device=row["hostname"],
+        component=row["component"],
+        since=datetime.fromisoformat(row["since"]),
+        rollout=row["rollout"],
+    )
+
+
 def seen(row: Row) -> DeviceSeen:
     """A row as what is known of one laptop."""
     return DeviceSeen(
@@ -156,7 +166,7 @@ def rollout(row: Row) -> RolloutRow:
         id=row["id"],
         started=datetime.fromisoformat(row["started"]),
         ended=_moment(row["ended"]),
-        interrupted=bool(row["interrupted"]),
+        **_rest(row),
         actor=row["actor"],
         scope=row["scope"],
         plan_hash=row["plan_hash"],
@@ -164,18 +174,19 @@ def rollout(row: Row) -> RolloutRow:
     )
 
 
+def _rest(row: Row) -> dict[str, Any]:
+    """State, reason and ring; a rollout whose process is gone was interrupted, whatever it last said of itself."""
+    state, reason = RolloutState(row["state"]), row["reason"]
+    if state is RolloutState.RUNNING and not is_alive(row["process"]):
+        state, reason = RolloutState.INTERRUPTED, "mvpc was killed while it ran"
+    return {"state": state, "reason": reason, "ring": row["ring"]}
+
+
 def plan_text(plan: Plan) -> str:
     """A plan as JSON."""
-    return packed(asdict(plan))
+    return packed(to_data(plan))
 
 
 def plan(text: str) -> Plan:
     """A plan from its JSON."""
-    data = json.loads(text)
-    data["changes"] = tuple(_changes(data["changes"]))
-    data["skipped"] = tuple(Skipped(**{**skipped, "why": Skip(skipped["why"])}) for skipped in data["skipped"])
-    return Plan(**data)
-
-
-def _changes(rows: Iterable[dict[str, Any]]) -> Iterable[Change]:
-    return (Change(**{**row, "action": Action(row["action"])}) for row in rows)
+    return from_data(json.loads(text))

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table
 from sqlmodel import Field, SQLModel
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The table behind a model, for statements in bulk."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
+
 
 _NUMBERED = {"sqlite_autoincrement": True}
 """A number is never given twice, not even after its row is gone."""
@@ -62,7 +69,13 @@ class RolloutTable(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     started: str
     ended: str | None = None
-    interrupted: bool = False
+    state: str
+    reason: str
+    ring: int
+    wish: str
+    """What somebody asked of a running rollout: paused, cancelled, or nothing."""
+    process: str
+    """Who is at work, as `store.process` names it."""
     actor: str
     scope: str
     plan_hash: str
@@ -70,6 +83,38 @@ class RolloutTable(SQLModel, table=True):
     """JSON."""
     counts: str
     """JSON: outcome -> devices; empty until the rollout has ended."""
+
+
+class LeaseRow(SQLModel, table=True):
+    """A laptop that a rollout has for itself; it holds as long as that rollout's process lives."""
+
+    __tablename__ = "lease"
+
+    device: int = Field(sa_column=Column(Integer, ForeignKey("device.number"), primary_key=True, autoincrement=False))
+    rollout: int = Field(foreign_key="rollout.id")
+
+
+class ApprovalRow(SQLModel, table=True):
+    """A second person's word for a plan."""
+
+    __tablename__ = "approval"
+
+    plan_hash: str = Field(primary_key=True)
+    approver: str = Field(primary_key=True)
+    at: str
+
+
+class DeferredRow(SQLModel, table=True):
+    """A component that waits for its laptop to wake up."""
+
+    __tablename__ = "deferred"
+
+    device: int = Field(sa_column=Column(Integer, ForeignKey("device.number"), primary_key=True, autoincrement=False))
+    component: str = Field(primary_key=True)
+    rollout: int = Field(foreign_key="rollout.id")
+    """The newest rollout that did not reach it."""
+    since: str
+    """When the first one did not."""
 
 
 class ComponentInputs(SQLModel, table=True):

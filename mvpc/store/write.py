@@ -10,13 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlmodel import SQLModel
 
 from mvpc.errors import MvpcError
 from mvpc.inventory.difference import DeviceChange, ImportDifference, changed_fields
-from mvpc.model import ComponentResult, Device, Outcome, Plan, Probe, Reach
-from mvpc.store import rows, tables
+from mvpc.model import ComponentResult, Device, Outcome, Plan, Probe, Reach, RolloutState
+from mvpc.store import deferred, leases, rows, tables
 from mvpc.store.database import migrate, open_engine, writing
+from mvpc.store.process import is_alive, own_process
+from mvpc.store.tables import table_of
 
 _NAMES = ("inventory_number", "hostname", "serial")
 
@@ -24,18 +25,14 @@ _MANY = 500
 """From here on, one query for all rows is quicker than naming the wanted ones."""
 
 
-def _table(model: type[SQLModel]) -> Table:
-    table: Table = model.__table__  # type: ignore[attr-defined]
-    return table
-
-
-_DEVICE = _table(tables.DeviceRow)
-_EVENT = _table(tables.DeviceEventRow)
-_ROLLOUT = _table(tables.RolloutTable)
-_INPUTS = _table(tables.ComponentInputs)
-_RESULT = _table(tables.ComponentResultRow)
-_COMPONENT = _table(tables.ComponentStateRow)
-_SEEN = _table(tables.DeviceStateRow)
+_DEVICE = table_of(tables.DeviceRow)
+_EVENT = table_of(tables.DeviceEventRow)
+_ROLLOUT = table_of(tables.RolloutTable)
+_APPROVAL = table_of(tables.ApprovalRow)
+_INPUTS = table_of(tables.ComponentInputs)
+_RESULT = table_of(tables.ComponentResultRow)
+_COMPONENT = table_of(tables.ComponentStateRow)
+_SEEN = table_of(tables.DeviceStateRow)
 
 
 class Store:
@@ -65,18 +62,56 @@ class Store:
             _many(connection, insert(_EVENT), [entry | event for event in events])
 
     def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:
-        """Store the plan and return the rollout's number, which only ever rises."""
+        """Store the plan, take its devices for us alone, and return the rollout's number, which only ever rises.
+
+        Raises:
+            RolloutError: somebody else is rolling out to one of the devices; nothing was stored.
+        """
         row = {
             "started": rows.moment(at),
-            "interrupted": False,
-            "actor": actor,
+            **_running(actor),
+            "ring": 0,
             "scope": plan.scope,
             "plan_hash": plan.hash,
             "plan": rows.plan_text(plan),
             "counts": "{}",
         }
         with writing(self._engine, self._path) as connection:
-            return int(connection.execute(insert(_ROLLOUT).returning(_ROLLOUT.c.id), row).scalar_one())
+            number = int(connection.execute(insert(_ROLLOUT).returning(_ROLLOUT.c.id), row).scalar_one())
+            leases.take(connection, number, _numbers(connection, plan.devices, self._path))
+            return number
+
+    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:  # noqa: ARG002
+        """Take the devices again and mark the rollout as running; raises RolloutError as `begin_rollout`."""
+        with writing(self._engine, self._path) as connection:
+            leases.take(connection, rollout, _numbers(connection, devices, self._path))
+            row = {**_running(actor), "ended": None}
+            connection.execute(update(_ROLLOUT).where(_ROLLOUT.c.id == rollout), row)
+
+    def reach_ring(self, rollout: int, ring: int) -> RolloutState | None:
+        """Note the ring that begins now; returns what somebody wished meanwhile, or None."""
+        here = _ROLLOUT.c.id == rollout
+        with writing(self._engine, self._path) as connection:
+            connection.execute(update(_ROLLOUT).where(here), {"ring": ring})
+            wish = connection.execute(select(_ROLLOUT.c.wish).where(here)).scalar_one()
+        return RolloutState(wish) if wish else None
+
+    def wish(self, rollout: int, state: RolloutState) -> None:
+        """Ask a running rollout to pause or to end; one that rests is brought to that state at once."""
+        here = _ROLLOUT.c.id == rollout
+        with writing(self._engine, self._path) as connection:
+            found = connection.execute(select(_ROLLOUT.c.state, _ROLLOUT.c.process).where(here)).one()
+            if found.state == RolloutState.RUNNING and is_alive(found.process):
+                connection.execute(update(_ROLLOUT).where(here), {"wish": str(state)})
+            else:
+                connection.execute(update(_ROLLOUT).where(here), {"state": str(state), "reason": "by a person"})
+                leases.give_back(connection, rollout)
+
+    def approve(self, plan_hash: str, *, approver: str, at: datetime) -> None:
+        """Note a person's word for a plan."""
+        with writing(self._engine, self._path) as connection:
+            row = {"plan_hash": plan_hash, "approver": approver, "at": rows.moment(at)}
+            connection.execute(upsert(_APPROVAL).values(row).on_conflict_do_nothing())
 
     def record(
         self,
@@ -95,6 +130,12 @@ class Store:
             _put(connection, _RESULT, [_result_row(rollout, numbers, result) for result in results])
             _put(connection, _COMPONENT, [_state_row(rollout, numbers, digests, result) for result in proved])
             _forget_drift(connection, numbers, proved)
+            deferred.note(connection, rollout, numbers, results)
+
+    def settle(self, devices: Sequence[str]) -> None:
+        """Let nothing wait for these laptops any more: they need nothing, or somebody purged it."""
+        with writing(self._engine, self._path) as connection:
+            deferred.forget(connection, _numbers(connection, devices, self._path).values())
 
     def record_probes(self, probes: Sequence[Probe]) -> None:
         """Store what laptops said. One that did not answer as itself leaves standing what it said before."""
@@ -108,11 +149,25 @@ class Store:
             silent_rows = [rows.probe_row(numbers[probe.device], probe) for probe in silent]
             _put(connection, _SEEN, silent_rows, only=("at", "reach", "detail"))
 
-    def end_rollout(self, rollout: int, *, at: datetime, counts: Mapping[str, int], interrupted: bool) -> None:
-        """Close the rollout."""
-        row = {"ended": rows.moment(at), "counts": rows.packed(dict(counts)), "interrupted": interrupted}
+    def end_rollout(
+        self, rollout: int, *, at: datetime, state: RolloutState, reason: str, counts: Mapping[str, int]
+    ) -> None:
+        """Let the rollout come to rest and give its devices free."""
+        ended = {"ended": rows.moment(at), "state": str(state), "reason": reason, "wish": ""}
         with writing(self._engine, self._path) as connection:
+            row = ended | {"counts": rows.packed(dict(counts))}
             connection.execute(update(_ROLLOUT).where(_ROLLOUT.c.id == rollout), row)
+            leases.give_back(connection, rollout)
+
+
+def _running(actor: str) -> dict[str, str]:
+    return {
+        "state": str(RolloutState.RUNNING),
+        "reason": "",
+        "wish": "",
+        "process": own_process(),
+        "actor": actor,
+    }
 
 
 # --- devices ---------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -17,12 +20,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
-from mvpc.errors import MvpcError, NotFoundError
+from mvpc.errors import MvpcError, NotFoundError, RolloutError
 from mvpc.inventory.difference import DeviceChange, ImportDifference, difference
 from mvpc.model import (
     Action,
     Change,
     ComponentResult,
+    Deferred,
     Device,
     Filter,
     LifeCycle,
@@ -30,9 +34,11 @@ from mvpc.model import (
     Plan,
     Probe,
     Reach,
+    RolloutState,
     Skip,
     Skipped,
 )
+from mvpc.planfile import to_data
 from mvpc.store import migrations, schema
 from mvpc.store.database import open_engine
 from mvpc.store.read import Reader
@@ -225,7 +231,7 @@ def test_a_rollout_is_kept_with_its_plan_and_results(path: Path, store: Store):
     changed = a_result("nb-000042", Outcome.CHANGED, changes=("file /etc/x updated (content)",))
     failed = a_result("nb-000043", Outcome.FAILED, error="apt-get: disk full")
     store.record(number, [changed, failed], {("nb-000042", "wifi"): {"wifi.networks.lan.ssid": "LAN-MV"}})
-    store.end_rollout(number, at=LATER, counts={"changed": 1, "failed": 1}, interrupted=False)
+    store.end_rollout(number, at=LATER, state=RolloutState.DONE, reason="", counts={"changed": 1, "failed": 1})
     with Reader(path) as reader:
         record = reader.rollout(number)
         states = reader.component_states(["nb-000042", "nb-000043"])
@@ -234,7 +240,7 @@ def test_a_rollout_is_kept_with_its_plan_and_results(path: Path, store: Store):
         assert [row.id for row in reader.rollouts()] == [number]
     assert record.plan == PLAN
     assert record.results == (changed, failed)
-    assert (record.row.started, record.row.ended, record.row.interrupted) == (NOON, LATER, False)
+    assert (record.row.started, record.row.ended, record.row.state) == (NOON, LATER, RolloutState.DONE)
     assert record.row.counts == {"changed": 1, "failed": 1}
     assert states["nb-000042"]["wifi"].inputs == {"wifi.networks.lan.ssid": "LAN-MV"}
     assert (states["nb-000043"]["wifi"].digest, states["nb-000043"]["wifi"].error) == ("", "apt-get: disk full")
@@ -243,12 +249,13 @@ def test_a_rollout_is_kept_with_its_plan_and_results(path: Path, store: Store):
 def test_an_unreachable_laptop_keeps_what_it_last_proved_and_waits(path: Path, store: Store):
     first = store.begin_rollout(PLAN, actor="ute", at=NOON)
     store.record(first, [a_result("nb-000042", Outcome.CHANGED)], {})
+    rest(store, first)
     second = store.begin_rollout(PLAN, actor="ute", at=LATER)
-    silent = a_result("nb-000042", Outcome.UNREACHABLE, at=LATER)
-    store.record(second, [silent], {})
+    store.record(second, [a_result("nb-000042", Outcome.UNREACHABLE, at=LATER)], {})
     with Reader(path) as reader:
         state = reader.component_states()["nb-000042"]["wifi"]
-        assert reader.waiting() == {"nb-000042": (silent,)}
+        waits = Deferred(device="nb-000042", component="wifi", since=LATER, rollout=second)
+        assert reader.waiting() == {"nb-000042": (waits,)}
     assert (state.rollout, state.outcome, state.digest) == (first, Outcome.CHANGED, "d1")
     assert second > first
 
@@ -359,6 +366,10 @@ def test_a_writer_waits_for_another_process_and_then_says_so(path: Path, store: 
             assert len(reader.devices()) == 3
 
 
+def rest(store: Store, number: int, state: RolloutState = RolloutState.DONE) -> None:
+    store.end_rollout(number, at=LATER, state=state, reason="", counts={})
+
+
 def every_way_to_use(path: Path) -> None:
     with Reader(path) as reader:
         reader.devices()
@@ -369,7 +380,8 @@ def every_way_to_use(path: Path) -> None:
         reader.rollouts()
         reader.waiting()
         reader.counts()
-    Store(path).begin_rollout(PLAN, actor="ute", at=NOON)
+    store = Store(path)
+    rest(store, store.begin_rollout(PLAN, actor="ute", at=NOON))
 
 
 def settled(path: Path) -> bytes:
@@ -436,3 +448,128 @@ def test_migrations_can_be_taken_back_and_done_again(path: Path, store: Store):
         upgrade(config(connection), "head")
     with Reader(path) as reader:
         assert reader.devices() == ()
+
+
+# --- two people, one laptop ------------------------------------------------------------------
+
+
+def test_a_second_rollout_to_a_laptop_is_told_who_has_it_and_since_when(path: Path, store: Store):
+    first = store.begin_rollout(PLAN, actor="ute", at=NOON)
+    with pytest.raises(RolloutError) as caught:
+        Store(path).begin_rollout(PLAN, actor="jan", at=LATER)
+    assert "locked by rollout 1 of ute since 2026-11-23 12:00 UTC: nb-000042, nb-000043" in str(caught.value)
+    with Reader(path) as reader:
+        assert [row.id for row in reader.rollouts()] == [first]
+
+
+def test_laptops_are_free_again_when_the_rollout_rests(path: Path, store: Store):
+    rest(store, store.begin_rollout(PLAN, actor="ute", at=NOON), RolloutState.STOPPED)
+    assert store.begin_rollout(PLAN, actor="jan", at=LATER) == 2
+
+
+_BEGIN = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from mvpc.errors import RolloutError
+from mvpc.planfile import from_data
+from mvpc.store.write import Store
+import json
+store, plan = Store(Path(sys.argv[1])), from_data(json.loads(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    print(store.begin_rollout(plan, actor="x", at=datetime.now(tz=UTC)), flush=True)
+except RolloutError as error:
+    print("refused" if "locked by rollout" in str(error) else error, flush=True)
+sys.stdin.readline()
+"""
+
+
+def starters(path: Path, number: int) -> list[subprocess.Popen[str]]:
+    """Processes that wait for a word to begin the same rollout."""
+    argv = [sys.executable, "-c", _BEGIN, str(path), json.dumps(to_data(PLAN))]
+    pipe = subprocess.PIPE
+    found = [subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) for _ in range(number)]
+    for each in found:
+        assert each.stdout is not None
+        assert each.stdout.readline() == "ready\n"
+    return found
+
+
+def tell(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def hear(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_of_fifty_that_start_at_once_exactly_one_gets_the_laptops(path: Path, store: Store):
+    processes = [each for _ in range(5) for each in starters(path, 10)]
+    try:
+        for each in processes:
+            tell(each)
+        answers = sorted(map(hear, processes))
+    finally:
+        for each in processes:
+            each.kill()
+            each.communicate()
+    assert (answers[:1], set(answers[1:])) == (["1"], {"refused"})
+
+
+def test_the_laptops_of_a_killed_process_are_free_and_its_rollout_was_interrupted(path: Path, store: Store):
+    [process] = starters(path, 1)
+    tell(process)
+    assert hear(process) == "1"
+    process.kill()
+    process.communicate()
+    with Reader(path) as reader:
+        assert reader.rollout(1).row.state is RolloutState.INTERRUPTED
+    assert store.begin_rollout(PLAN, actor="jan", at=LATER) == 2
+
+
+def test_a_wish_is_heard_by_a_running_rollout_and_done_at_once_to_a_resting_one(path: Path, store: Store):
+    number = store.begin_rollout(PLAN, actor="ute", at=NOON)
+    assert store.reach_ring(number, 0) is None
+    store.wish(number, RolloutState.PAUSED)
+    assert store.reach_ring(number, 1) is RolloutState.PAUSED
+    rest(store, number, RolloutState.PAUSED)
+    store.wish(number, RolloutState.CANCELLED)
+    with Reader(path) as reader:
+        assert (reader.rollout(number).row.state, reader.rollout(number).row.ring) == (RolloutState.CANCELLED, 1)
+
+
+# --- waiting ---------------------------------------------------------------------------------
+
+
+def test_what_waits_waits_since_the_first_time_and_for_the_newest_rollout(path: Path, store: Store):
+    for at in (NOON, LATER):
+        number = store.begin_rollout(PLAN, actor="ute", at=at)
+        store.record(number, [a_result("nb-000042", Outcome.UNREACHABLE, at=at)], {})
+        rest(store, number)
+    with Reader(path) as reader:
+        [waits] = reader.waiting()["nb-000042"]
+    assert (waits.since, waits.rollout) == (NOON, 2)
+
+
+def test_a_laptop_that_was_reached_or_purged_waits_no_longer(path: Path, store: Store):
+    number = store.begin_rollout(PLAN, actor="ute", at=NOON)
+    silent = [a_result(name, Outcome.UNREACHABLE) for name in ("nb-000042", "nb-000043")]
+    store.record(number, silent, {})
+    store.record(number, [a_result("nb-000042", Outcome.CHANGED)], {})
+    with Reader(path) as reader:
+        assert list(reader.waiting()) == ["nb-000043"]
+    store.settle(["nb-000043"])
+    with Reader(path) as reader:
+        assert reader.waiting() == {}
+
+
+def test_an_approval_counts_once_for_one_plan(path: Path, store: Store):
+    for who in ("jan", "jan", "eva"):
+        store.approve("7f3a91", approver=who, at=NOON)
+    with Reader(path) as reader:
+        assert (reader.approvers("7f3a91"), reader.approvers("other")) == (("eva", "jan"), ())

@@ -27,7 +27,7 @@ def test_every_mistake_is_named_at_once(tmp_path):
     assert [str(problem) for problem in caught.value.problems] == [
         "mvpc.toml: ssh.port must be of type int.",
         "mvpc.toml: ssh.usr is not known. Known: user, port, key.",
-        "mvpc.toml: [labor] is not known. Known sections: ssh, state, organisation, lab.",
+        "mvpc.toml: [labor] is not known. Known sections: ssh, state, organisation, lab, rollout.",
     ]
 
 
@@ -45,3 +45,43 @@ def test_outside_of_any_project_the_next_step_is_named(tmp_path):
 def test_the_state_folder_is_private(tmp_path):
     (tmp_path / "mvpc.toml").write_text("")
     assert find_project(tmp_path).make_state().stat().st_mode & 0o777 == 0o700
+
+
+def test_rings_come_from_the_file_and_default_to_three(tmp_path):
+    (tmp_path / "mvpc.toml").write_text("")
+    assert [(ring.name, ring.percent) for ring in find_project(tmp_path).rings] == [
+        ("pilot", 1),
+        ("early", 10),
+        ("broad", 100),
+    ]
+    (tmp_path / "mvpc.toml").write_text(
+        "[rollout]\napprove_above = 500\n"
+        '[[rollout.ring]]\nname = "pilot"\npercent = 5\nauthorities = ["ZDMV"]\nmanual = true\n'
+        '[[rollout.ring]]\nname = "all"\npercent = 100\nquorum_percent = 50.5\n'
+    )
+    project = find_project(tmp_path)
+    pilot, rest = project.rings
+    assert (pilot.authorities, pilot.gate.manual, pilot.gate.max_failed) == (("zdmv",), True, 5)
+    assert (rest.percent, rest.gate.quorum_percent, project.approve_above) == (100, 50.5, 500)
+
+
+def test_every_mistake_in_the_rings_is_named(tmp_path):
+    (tmp_path / "mvpc.toml").write_text(
+        '[[rollout.ring]]\nname = "pilot"\npercent = -1\nquorum = 80\n[[rollout.ring]]\npercent = "all"\n'
+    )
+    with pytest.raises(InputError) as caught:
+        find_project(tmp_path)
+    assert [problem.what for problem in caught.value.problems] == [
+        "rollout.ring 1: percent must not be negative",
+        "rollout.ring 1: quorum is not known",
+        "rollout.ring 2: name is missing",
+        "rollout.ring 2: percent must be of type int",
+    ]
+
+
+@pytest.mark.parametrize("shares", [(10, 5, 100), (1, 10), (100, 100)])
+def test_rings_must_rise_to_the_whole_fleet(tmp_path, shares):
+    tables = (f'[[rollout.ring]]\nname = "{n}"\npercent = {share}\n' for n, share in enumerate(shares))
+    (tmp_path / "mvpc.toml").write_text("".join(tables))
+    with pytest.raises(InputError, match="end with 100"):
+        find_project(tmp_path)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from mvpc.model import Action, Change, Outcome, Plan, Reach
-from mvpc.rollout import Job, Seams, roll_out
+from mvpc.job import Job
+from mvpc.model import Action, Change, Gate, Outcome, Plan, PlannedRing, Reach, RolloutState
+from mvpc.rollout import Seams, roll_out
 from mvpc.testing import NOON, FakeProber, FakeRunner, MemoryRecorder, a_bundle, a_device, a_probe
 
 
@@ -13,9 +15,11 @@ def change(device: str, component: str) -> Change:
     return Change(device=device, component=component, action=Action.CREATE, reason="never applied", digest="a")
 
 
-def job(*changes: Change, asleep: tuple[Change, ...] = ()) -> Job:
+def job(*changes: Change, asleep: tuple[Change, ...] = (), rings: tuple[PlannedRing, ...] = ()) -> Job:
     names = {item.device for item in (*changes, *asleep)}
-    plan = Plan(scope="all", changes=changes, skipped=(), ressorts=dict.fromkeys(names, "fm"), hash="h")
+    devices = tuple(dict.fromkeys(item.device for item in changes))
+    rings = rings or ((PlannedRing(name="pilot", gate=Gate(), devices=devices),) if devices else ())
+    plan = Plan(scope="all", changes=changes, skipped=(), ressorts=dict.fromkeys(names, "fm"), rings=rings, hash="h")
     return Job(
         plan=plan,
         devices={name: a_device(name) for name in names},
@@ -90,4 +94,92 @@ def test_an_interrupted_rollout_keeps_what_was_done_and_is_closed_as_interrupted
             seams(runner=FakeRunner(interrupt_after=1), recorder=recorder),
         )
     assert [result.device for result in recorder.results] == ["nb-1"]
-    assert recorder.ended == [(1, {"changed": 1}, True)]
+    assert recorder.ended == [(1, RolloutState.INTERRUPTED, "interrupted by a person", {"changed": 1})]
+
+
+# --- rings and gates -------------------------------------------------------------------------
+
+NAMES = tuple(f"nb-{number}" for number in range(1, 7))
+
+
+def ring(name: str, *devices: str, **gate: Any) -> PlannedRing:
+    return PlannedRing(name=name, gate=Gate(**gate), devices=devices)
+
+
+def in_rings(*rings: PlannedRing) -> Job:
+    return job(*(change(name, "base") for each in rings for name in each.devices), rings=rings)
+
+
+def touched(runner: FakeRunner) -> list[str]:
+    return [work.device.hostname for work in runner.seen]
+
+
+def test_rings_follow_each_other_and_each_is_verified_before_the_next():
+    runner = FakeRunner()
+    rollout = roll_out(in_rings(ring("pilot", "nb-1"), ring("broad", "nb-2", "nb-3")), seams(runner=runner))
+    assert (touched(runner), rollout.state, rollout.verified) == (["nb-1", "nb-2", "nb-3"], RolloutState.DONE, 3)
+
+
+def test_a_broken_profile_is_stopped_in_the_pilot_ring():
+    runner, recorder = FakeRunner(outcomes={("nb-1", "base"): Outcome.FAILED}), MemoryRecorder()
+    rollout = roll_out(
+        in_rings(ring("pilot", "nb-1"), ring("broad", *NAMES[1:])), seams(runner=runner, recorder=recorder)
+    )
+    assert touched(runner) == ["nb-1"]
+    assert (rollout.state, rollout.reason) == (
+        RolloutState.STOPPED,
+        "1 of 1 devices failed in ring pilot; the limit is 2 % or 5",
+    )
+    assert recorder.ended[0][1] is RolloutState.STOPPED
+
+
+def test_the_limit_is_watched_while_a_ring_runs():
+    runner = FakeRunner(outcomes={("nb-1", "base"): Outcome.FAILED})
+    made = in_rings(ring("broad", *NAMES))
+    roll_out(made, replace(seams(runner=runner), at_once=2))
+    assert touched(runner) == ["nb-1", "nb-2"]
+
+
+def test_failures_below_the_limit_do_not_stop_a_ring():
+    runner = FakeRunner(outcomes={("nb-1", "base"): Outcome.FAILED})
+    gate = {"max_failed": 1, "max_failed_percent": 50}
+    rollout = roll_out(
+        in_rings(ring("pilot", *NAMES[:2], quorum_percent=50, **gate), ring("broad", *NAMES[2:])), seams(runner=runner)
+    )
+    assert rollout.state is RolloutState.DONE
+    assert len(runner.seen) == 6
+
+
+def test_laptops_that_fall_asleep_do_not_trip_the_gate_and_do_not_fill_the_quorum():
+    runner = FakeRunner(outcomes={("nb-1", "base"): Outcome.UNREACHABLE})
+    rollout = roll_out(in_rings(ring("pilot", "nb-1", "nb-2"), ring("broad", "nb-3")), seams(runner=runner))
+    assert touched(runner) == ["nb-1", "nb-2"]
+    assert (rollout.state, rollout.reason) == (
+        RolloutState.HELD,
+        "only 1 of 2 devices in ring pilot are verified, 80 % must be",
+    )
+
+
+def test_a_manual_gate_and_a_waiting_time_hold_the_next_ring():
+    for gate, words in (({"manual": True}, "a person must promote"), ({"wait_minutes": 60}, "2026-11-23 13:00 UTC")):
+        rollout = roll_out(in_rings(ring("pilot", "nb-1", **gate), ring("broad", "nb-2")), seams())
+        assert rollout.state is RolloutState.HELD
+        assert words in rollout.reason
+
+
+def test_the_last_ring_needs_no_gate():
+    assert roll_out(in_rings(ring("pilot", "nb-1", manual=True)), seams()).state is RolloutState.DONE
+
+
+def test_somebody_may_pause_a_rollout_between_two_batches():
+    runner, recorder = FakeRunner(), MemoryRecorder(wish=RolloutState.PAUSED)
+    rollout = roll_out(in_rings(ring("pilot", "nb-1"), ring("broad", "nb-2")), seams(runner=runner, recorder=recorder))
+    assert (touched(runner), rollout.state) == (["nb-1"], RolloutState.PAUSED)
+
+
+def test_a_resumed_rollout_begins_at_its_ring_and_leaves_out_what_is_proved():
+    runner = FakeRunner()
+    made = in_rings(ring("pilot", "nb-1"), ring("broad", "nb-2", "nb-3"))
+    resumed = replace(made, resume=9, first_ring=1, skip=frozenset({("nb-2", "base")}))
+    rollout = roll_out(resumed, seams(runner=runner))
+    assert (touched(runner), rollout.number) == (["nb-3"], 9)

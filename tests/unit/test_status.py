@@ -3,7 +3,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from mvpc.model import COMPONENTS, ComponentResult, ComponentState, DeviceSeen, LifeCycle, Outcome, Reach, RolloutRow
+from mvpc.model import (
+    COMPONENTS,
+    ComponentState,
+    Deferred,
+    DeviceSeen,
+    LifeCycle,
+    Outcome,
+    Reach,
+)
 from mvpc.status import Knowledge, Verdict, device_status
 from mvpc.testing import NOON, a_device
 
@@ -54,13 +62,10 @@ def test_a_failure_names_component_and_cause():
 
 
 def test_a_change_that_waits_for_a_sleeping_laptop_makes_it_outdated():
-    waits = ComponentResult(device="nb-000123", component="wifi", outcome=Outcome.UNREACHABLE, at=NOON)
+    waits = Deferred(device="nb-000123", component="wifi", since=NOON - HOUR, rollout=7)
     asleep = seen(reach=Reach.UNREACHABLE, last_seen=NOON - HOUR)
-    row = RolloutRow(
-        id=7, started=NOON, ended=NOON, interrupted=False, actor="anna", scope="FM", plan_hash="h", counts={}
-    )
-    verdict = judge(states=states(NOON - HOUR), seen=asleep, last_rollout=row, last_results=[waits])
-    assert verdict == (Verdict.OUTDATED, "wifi waits")
+    status = device_status(Knowledge(device=a_device(), states=states(NOON - HOUR), seen=asleep, waits=[waits]), NOON)
+    assert (status.verdict, status.reason, status.since) == (Verdict.OUTDATED, "wifi waits for it", NOON - HOUR)
 
 
 def test_something_else_at_its_address_is_the_worst_news():

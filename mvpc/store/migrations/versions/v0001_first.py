@@ -25,6 +25,9 @@ def downgrade() -> None:
         "component_state",
         "component_result",
         "component_inputs",
+        "approval",
+        "deferred",
+        "lease",
         "rollout",
         "device_event",
         "device",
@@ -79,9 +82,28 @@ def _rollouts() -> None:
         sa.Column("id", sa.Integer(), primary_key=True),
         _text("started"),
         _text("ended", nullable=True),
-        sa.Column("interrupted", sa.Boolean(), nullable=False),
-        *map(_text, ("actor", "scope", "plan_hash", "plan", "counts")),
+        *map(_text, ("state", "reason")),
+        sa.Column("ring", sa.Integer(), nullable=False),
+        *map(_text, ("wish", "process", "actor", "scope", "plan_hash", "plan", "counts")),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "lease",
+        _device(key=True),
+        sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), nullable=False),
+    )
+    op.create_table(
+        "deferred",
+        _device(key=True),
+        sa.Column("component", sa.String(), primary_key=True),
+        sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), nullable=False),
+        _text("since"),
+    )
+    op.create_table(
+        "approval",
+        sa.Column("plan_hash", sa.String(), primary_key=True),
+        sa.Column("approver", sa.String(), primary_key=True),
+        _text("at"),
     )
     op.create_table(
         "component_inputs",

@@ -1,0 +1,149 @@
+"""Carry a job out before a person's eyes, and say how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, NoReturn
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from mvpc.cli.console import BAD, OK, WARN, print_json, say, terminal
+from mvpc.cli.context import current_project, login, now
+from mvpc.cli.planning import plan_as_json, prober
+from mvpc.cli.words import count
+from mvpc.errors import RolloutError
+from mvpc.job import Job
+from mvpc.model import ComponentResult, Outcome, Plan, PlannedRing, RolloutState, Skip
+from mvpc.playbook import AnsibleRunner
+from mvpc.project import Project
+from mvpc.rollout import Rollout, Seams, roll_out
+from mvpc.store.read import Reader
+from mvpc.store.write import Store
+from mvpc.text import safe
+
+_STYLE = {Outcome.CHANGED: OK, Outcome.UNCHANGED: "", Outcome.FAILED: BAD, Outcome.UNREACHABLE: WARN}
+AT_REST = 5
+"""Exit code of a rollout that came to rest before its end."""
+
+
+def check_approval(project: Project, plan: Plan) -> None:
+    """A plan for many devices needs the word of somebody who is not the one who rolls it out.
+
+    Raises:
+        RolloutError: it has not been given.
+    """
+    if not project.approve_above or len(plan.devices) <= project.approve_above:
+        return
+    with Reader(project.database) as reader:
+        others = set(reader.approvers(plan.hash)) - {login()}
+    if not others:
+        size = count(len(plan.devices), "device")
+        raise RolloutError(
+            f"plan {plan.hash} is for {size}; above {project.approve_above} somebody else must approve it",
+            hint=f"Let another person run: mvpc rollout approve {plan.hash}",
+        )
+
+
+def run(job: Job, *, quiet: bool) -> Rollout:
+    """Carry out the job; unless `quiet`, show every result as it arrives."""
+    project = current_project()
+    with _observer(len(job.plan.changes) - len(job.skip) + len(job.asleep), quiet=quiet) as (observe, begin_ring):
+        seams = Seams(
+            runner=AnsibleRunner(
+                playbooks=project.root / "playbooks",
+                user=project.ssh_user,
+                port=project.ssh_port,
+                key=project.ssh_key,
+            ),
+            prober=prober(project),
+            recorder=Store(project.database),
+            now=now,
+            observe=observe,
+            begin_ring=begin_ring,
+        )
+        return roll_out(job, seams)
+
+
+_Observers = tuple[Callable[[ComponentResult], None], Callable[[PlannedRing], None]]
+
+
+@contextmanager
+def _observer(total: int, *, quiet: bool) -> Iterator[_Observers]:
+    """One line for each result and, on a terminal, a bar below them for as long as the rollout lives."""
+    if quiet:
+        yield (lambda _: None), (lambda _: None)
+        return
+    console = terminal()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("rolling out", total=total)
+
+        def observe(result: ComponentResult) -> None:
+            console.print(Text(safe(_line(result)), style=_STYLE[result.outcome]), soft_wrap=True)
+            bar.advance(task)
+
+        def begin_ring(ring: PlannedRing) -> None:
+            console.print(Text(safe(f"Ring {ring.name}: {count(len(ring.devices), 'device')}")))
+            bar.update(task, description=safe(ring.name))
+
+        yield observe, begin_ring
+
+
+def _line(result: ComponentResult) -> str:
+    detail = result.error or (count(len(result.changes), "change") if result.changes else "")
+    return f"  {result.device:<16}{result.component:<10}{result.outcome:<12}{detail}"
+
+
+def finish(plan: Plan, done: Rollout | None, *, as_json: bool) -> NoReturn:
+    """Say how it ended, and leave with the exit code that means so; `done` is None where there was nothing to do."""
+    if as_json:
+        print_json({"plan": plan_as_json(plan), "rollout": _as_json(done)})
+    else:
+        _say_how(plan, done)
+    raise typer.Exit(_exit_code(plan, done))
+
+
+def _say_how(plan: Plan, done: Rollout | None) -> None:
+    reasons = [skip.why for skip in plan.skipped]
+    if done is None:
+        verified = reasons.count(Skip.VERIFIED)
+        say(f"Nothing to do: {count(verified, 'device')} verified", style=OK if verified else "")
+    else:
+        _say_result(done)
+    if asleep := reasons.count(Skip.UNREACHABLE):
+        say(f"{count(asleep, 'device')} unreachable: not failed, served by the next rollout or by `watch`", style=WARN)
+    if refused := reasons.count(Skip.REFUSED):
+        say(f"{count(refused, 'device')} refused: not touched, look at them with mvpc status LAPTOP", style=BAD)
+
+
+def _say_result(done: Rollout) -> None:
+    changed, failed = done.counts.get(Outcome.CHANGED, 0), done.counts.get(Outcome.FAILED, 0)
+    say(
+        f"Rollout {done.number}: {changed} changed, {done.verified} verified, {failed} failed",
+        style=BAD if failed else OK,
+    )
+    if done.reason:
+        say(f"{done.state}: {done.reason}", style=WARN)
+    if done.state in {RolloutState.HELD, RolloutState.PAUSED}:
+        promote = " --promote" if done.state is RolloutState.HELD else ""
+        say(f"Next: mvpc rollout resume {done.number}{promote}")
+    elif failed:
+        say(f"Next: mvpc rollout show {done.number}, then mvpc rollout retry {done.number}")
+
+
+def _exit_code(plan: Plan, done: Rollout | None) -> int:
+    reasons = {skip.why for skip in plan.skipped}
+    if (done and done.counts.get(Outcome.FAILED, 0)) or Skip.REFUSED in reasons:
+        return 3
+    if done and done.state is not RolloutState.DONE:
+        return AT_REST
+    reached = plan.changes or Skip.VERIFIED in reasons
+    return 4 if Skip.UNREACHABLE in reasons and not reached else 0
+
+
+def _as_json(done: Rollout | None) -> dict[str, Any] | None:
+    return asdict(done) if done else None

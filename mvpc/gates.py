@@ -1,0 +1,47 @@
+"""Judge a ring: whether its rollout must stop, and whether the next ring may begin. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mvpc.model import ComponentResult, Outcome, PlannedRing
+
+
+@dataclass(kw_only=True, slots=True)
+class Tally:
+    """What came of the devices of one ring so far."""
+
+    ring: PlannedRing
+    failed: set[str] = field(default_factory=set)
+    unreachable: set[str] = field(default_factory=set)
+    verified: int = 0
+
+    def count(self, result: ComponentResult) -> None:
+        """Take one more result into account."""
+        if result.outcome is Outcome.FAILED:
+            self.failed.add(result.device)
+        elif result.outcome is Outcome.UNREACHABLE:
+            self.unreachable.add(result.device)
+
+
+def trip(tally: Tally) -> str:
+    """Why nothing new may be started, or empty."""
+    gate, total, failed = tally.ring.gate, len(tally.ring.devices), len(tally.failed)
+    if failed <= gate.max_failed and failed * 100 <= gate.max_failed_percent * total:
+        return ""
+    limit = f"{gate.max_failed_percent:g} % or {gate.max_failed}"
+    return f"{failed} of {total} devices failed in ring {tally.ring.name}; the limit is {limit}"
+
+
+def hold(tally: Tally, *, finished: datetime, now: datetime) -> str:
+    """Why the next ring may not begin yet, or empty."""
+    gate, total, name = tally.ring.gate, len(tally.ring.devices), tally.ring.name
+    if tally.verified * 100 < gate.quorum_percent * total:
+        return (
+            f"only {tally.verified} of {total} devices in ring {name} are verified, {gate.quorum_percent:g} % must be"
+        )
+    if gate.manual:
+        return f"ring {name} is through; a person must promote the rollout"
+    until = finished + timedelta(minutes=gate.wait_minutes)
+    return f"ring {name} is through; the next one may begin at {until:%Y-%m-%d %H:%M} UTC" if now < until else ""

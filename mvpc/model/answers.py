@@ -1,0 +1,105 @@
+"""What laptops say, what came of the work on them, and what we remember of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mvpc.model.bundles import Scalar
+
+
+class Reach(StrEnum):
+    """How far a probe came."""
+
+    REACHED = "reached"
+    UNREACHABLE = "unreachable"  #: no answer on the network: asleep, off, elsewhere
+    REFUSED = "refused"  #: it answered, but not as the laptop we know: host key, login, sudo
+    BROKEN = "broken"  #: logged in, but the answer was no valid report
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """One laptop's answer to the one-round-trip question."""
+
+    device: str
+    at: datetime
+    reach: Reach
+    detail: str = ""
+    """Why it was not reached; empty when it was."""
+    generation: int = 0
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Component -> digest in the laptop's own ledger."""
+    drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Component -> what differs from the ledger, in words."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Outcome(StrEnum):
+    """How one component, or one whole laptop, came out of a rollout."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComponentResult:
+    """The outcome of one component on one laptop in one rollout."""
+
+    device: str
+    component: str
+    outcome: Outcome
+    digest: str = ""
+    at: datetime
+    changes: tuple[str, ...] = ()
+    """What was done, in words: `file /etc/ssh/sshd_config.d/10-mvpc.conf updated (content)`."""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComponentState:
+    """What one component of one laptop last proved. Unreachable laptops prove nothing, so it stays."""
+
+    device: str
+    component: str
+    outcome: Outcome
+    digest: str
+    """Digest in the laptop's ledger afterwards; empty after a failure."""
+    at: datetime
+    rollout: int
+    inputs: Mapping[str, Scalar] = field(default_factory=dict)
+    """The settings that it was made from."""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceSeen:
+    """What probes last learned of one laptop."""
+
+    device: str
+    at: datetime
+    """When it was last tried."""
+    reach: Reach
+    detail: str = ""
+    last_seen: datetime | None = None
+    """When it last answered as itself; `generation`, `digests`, `drift` and `facts` are of then."""
+    generation: int = 0
+    digests: Mapping[str, str] = field(default_factory=dict)
+    drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Without what a rollout has repaired since."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deferred:
+    """One component that waits for its laptop to wake up."""
+
+    device: str
+    component: str
+    since: datetime
+    rollout: int
+    """The newest rollout that did not reach it."""

@@ -1,0 +1,106 @@
+"""What a laptop should be: settings with their origin, resources, components, bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+COMPONENTS = ("base", "vpn", "wifi", "software")
+"""The components of every bundle, in the order in which a laptop converges them."""
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """The line that a value comes from."""
+
+    file: str
+    """Path relative to the project folder, with forward slashes."""
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The winning line of one settings path, and what it overrode, nearest first."""
+
+    value: Scalar
+    source: Source
+    overrides: tuple[tuple[Scalar, Source], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """A file or, with `target`, a symbolic link. `present=False` means it must not exist."""
+
+    path: str
+    content: str = ""
+    mode: str = "0644"
+    owner: str = "root"
+    group: str = "root"
+    target: str = ""
+    present: bool = True
+    validate: tuple[str, ...] = ()
+    """argv that must succeed on the new content before it is installed; `%s` is the temporary file."""
+    notify: tuple[str, ...] = ()
+    """What must follow a change: `reload ssh.service`, `restart X`, `daemon-reload`, `hostname`."""
+    device_keys: Mapping[str, str] = field(default_factory=dict)
+    """Token in the content -> kind of private key that the laptop makes and keeps (`wireguard`)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Package:
+    """A Debian package; `version` empty means any version that is installed."""
+
+    name: str
+    present: bool = True
+    version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unit:
+    """A systemd unit. `masked=True` wins over the others."""
+
+    name: str
+    enabled: bool = True
+    running: bool = True
+    masked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connection:
+    """A NetworkManager keyfile, root-owned with mode 0600 (nm-settings-keyfile(5))."""
+
+    id: str
+    uuid: str
+    content: str
+    device_keys: Mapping[str, str] = field(default_factory=dict)
+
+
+Resource = File | Package | Unit | Connection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Component:
+    """A named part of a laptop's configuration. `digest` is keyed, since it covers secrets."""
+
+    name: str
+    digest: str
+    resources: tuple[Resource, ...]
+    inputs: Mapping[str, Scalar] = field(default_factory=dict)
+    """The settings it was made from, `path -> value`, without secrets: what a plan explains changes with."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bundle:
+    """Everything that one laptop should be. Holds secrets: only in memory and in 0600 files."""
+
+    device: str
+    components: tuple[Component, ...]
+
+    def component(self, name: str) -> Component:
+        """The component of that name; raises KeyError."""
+        return {part.name: part for part in self.components}[name]

@@ -1,0 +1,116 @@
+"""Plans: who changes, what and why; in which ring; who does not change, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What a rollout will do to one component of one laptop."""
+
+    CREATE = "create"  #: never applied before
+    UPDATE = "update"  #: profile, secret, template or catalogue changed
+    REPAIR = "repair"  #: same target as before, but the laptop differs (drift)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One component of one laptop that will be converged, and why."""
+
+    device: str
+    component: str
+    action: Action
+    reason: str
+    source: str = ""
+    """`file:line` of the setting that caused it, when one did."""
+    digest: str
+
+
+class Skip(StrEnum):
+    """Why a selected laptop has no change in a plan."""
+
+    VERIFIED = "unchanged"  #: asked just now, nothing differs
+    RECORDED = "recorded"  #: not asked; our records say nothing differs
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    NOT_LINUX = "not_linux"
+    NOT_ENROLLED = "not_enrolled"
+    NOT_IN_SERVICE = "not_in_service"
+    OTHER_OPERATOR = "other_operator"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """A selected laptop that will not be touched, and why."""
+
+    device: str
+    why: Skip
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gate:
+    """The rule between a ring and the next one. Unreachable laptops count neither as failed nor as verified."""
+
+    max_failed: int = 5
+    """More failed laptops than this stop the rollout at once."""
+    max_failed_percent: float = 2.0
+    """A larger share of the ring stops it as well."""
+    quorum_percent: float = 80.0
+    """This share of the ring must have been verified before the next ring may begin."""
+    wait_minutes: int = 0
+    """How long the ring must have been finished before the next one may begin."""
+    manual: bool = False
+    """Whether a person must promote the rollout to the next ring."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ring:
+    """An ordered group of a rollout, as mvpc.toml defines it."""
+
+    name: str
+    percent: float
+    """Share of all devices that this ring and those before it hold together."""
+    devices: tuple[str, ...] = ()
+    """Hostnames that are always in this ring."""
+    authorities: tuple[str, ...] = ()
+    """Codes of authorities whose devices are always in this ring."""
+    gate: Gate = Gate()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedRing:
+    """A ring of one plan, with its devices."""
+
+    name: str
+    gate: Gate
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Who changes, what and why; who does not, and why. Holds no secrets; safe to print and to store."""
+
+    scope: str
+    changes: tuple[Change, ...]
+    skipped: tuple[Skipped, ...]
+    ressorts: Mapping[str, str]
+    """Device -> ressort code on the day of the plan."""
+    authorities: Mapping[str, str] = field(default_factory=dict)
+    """Device -> authority code."""
+    rings: tuple[PlannedRing, ...] = ()
+    """In the order in which they are rolled out to; together they hold every device that changes."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Device -> why it is in its ring, in words."""
+    basis: str = ""
+    """Fingerprint of what all selected laptops should be: another one means that profiles, catalogue, secrets or
+    inventory have changed since."""
+    hash: str
+    """Fingerprint of the changes and the rings."""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Devices with at least one change, in plan order."""
+        return tuple(dict.fromkeys(change.device for change in self.changes))

@@ -1,0 +1,67 @@
+"""The rings of `mvpc.toml`: `[[rollout.ring]]` tables into values, every mistake at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from mvpc.errors import InputError, Problem
+from mvpc.model import Gate, Ring
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "name": (str,),
+    "percent": (int, float),
+    "devices": (list,),
+    "authorities": (list,),
+    "max_failed": (int,),
+    "max_failed_percent": (int, float),
+    "quorum_percent": (int, float),
+    "wait_minutes": (int,),
+    "manual": (bool,),
+}
+
+
+def read_rings(tables: Sequence[Mapping[str, Any]], *, file: str) -> tuple[Ring, ...]:
+    """The rings in their order; raises InputError with every problem."""
+    problems = [problem for number, table in enumerate(tables, start=1) for problem in _check(table, number, file)]
+    if not problems:
+        problems = list(_check_order(tables, file))
+    if problems:
+        raise InputError.of(problems)
+    return tuple(map(_ring, tables))
+
+
+def _ring(table: Mapping[str, Any]) -> Ring:
+    gate = {field.name for field in fields(Gate)}
+    return Ring(
+        name=table["name"],
+        percent=table["percent"],
+        devices=tuple(table.get("devices", ())),
+        authorities=tuple(code.lower() for code in table.get("authorities", ())),
+        gate=Gate(**{key: value for key, value in table.items() if key in gate}),
+    )
+
+
+def _check(table: Mapping[str, Any], number: int, file: str) -> Iterator[Problem]:
+    place = f"rollout.ring {number}"
+    for key in ("name", "percent"):
+        if key not in table:
+            yield Problem(file, f"{place}: {key} is missing")
+    for key, value in table.items():
+        if key not in _TYPES:
+            yield Problem(file, f"{place}: {key} is not known", f"Known: {', '.join(_TYPES)}")
+        elif type(value) not in _TYPES[key]:
+            yield Problem(file, f"{place}: {key} must be of type {_TYPES[key][0].__name__}")
+        elif isinstance(value, list) and not all(isinstance(each, str) for each in value):
+            yield Problem(file, f"{place}: {key} must be a list of names")
+        elif isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+            yield Problem(file, f"{place}: {key} must not be negative")
+
+
+def _check_order(tables: Sequence[Mapping[str, Any]], file: str) -> Iterator[Problem]:
+    names, shares = [table["name"] for table in tables], [table["percent"] for table in tables]
+    if len(set(names)) != len(names):
+        yield Problem(file, "two rings have the same name")
+    if shares != sorted(set(shares)) or not shares or shares[-1] != 100:
+        yield Problem(file, "percent must rise from ring to ring and end with 100", "It counts all rings up to there")

@@ -1,0 +1,49 @@
+"""What waits for sleeping laptops: one entry for each component, until the laptop was reached or somebody purged it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from mvpc.model import ComponentResult, Outcome
+from mvpc.store import rows, tables
+from mvpc.store.tables import table_of
+
+_DEFERRED = table_of(tables.DeferredRow)
+
+
+def note(connection: Connection, rollout: int, numbers: Mapping[str, int], results: Sequence[ComponentResult]) -> None:
+    """Let unreachable components wait, and those that were reached no longer. The newest rollout replaces older."""
+    waiting = [
+        {
+            "device": numbers[result.device],
+            "component": result.component,
+            "rollout": rollout,
+            "since": rows.moment(result.at),
+        }
+        for result in results
+        if result.outcome is Outcome.UNREACHABLE
+    ]
+    reached = [
+        {"of": numbers[result.device], "part": result.component}
+        for result in results
+        if result.outcome is not Outcome.UNREACHABLE
+    ]
+    if waiting:
+        statement = upsert(_DEFERRED)
+        replaced = {"rollout": statement.excluded.rollout}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["device", "component"], set_=replaced), waiting
+        )
+    if reached:
+        gone = (_DEFERRED.c.device == bindparam("of")) & (_DEFERRED.c.component == bindparam("part"))
+        connection.execute(delete(_DEFERRED).where(gone), reached)
+
+
+def forget(connection: Connection, numbers: Iterable[int]) -> None:
+    """Let nothing wait for these laptops any more."""
+    gone = [{"of": number} for number in numbers]
+    if gone:
+        connection.execute(delete(_DEFERRED).where(_DEFERRED.c.device == bindparam("of")), gone)

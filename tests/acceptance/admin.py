@@ -1,0 +1,108 @@
+"""A person at the controller, for the acceptance tests: a project folder of their own, a lab of their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mvpc import images
+from mvpc.lab import missing_requirements
+
+SOURCE = Path(__file__).parents[2]
+PSK = "correct horse battery staple"
+CONFIG = """
+[organisation]
+operator = "zdmv"
+[lab]
+home = "/var/lib/mvpc-lab-{name}"
+bridge = "mvpc{name}"
+addresses = "{addresses}"
+"""
+
+_MISSING = sorted({*missing_requirements(), *images.missing_requirements()})
+NEEDS_LAB = [
+    pytest.mark.lab,
+    pytest.mark.skipif(bool(_MISSING), reason=f"the lab needs {', '.join(_MISSING)} on Debian"),
+]
+
+
+@dataclass
+class Admin:
+    """A person at the controller, with a project folder of their own."""
+
+    root: Path
+    addresses: dict[str, str] = field(default_factory=dict)
+    host_keys: dict[str, str] = field(default_factory=dict)
+
+    def mvpc(self, *arguments: str, expect: int = 0, answer: str = "") -> str:
+        """Run mvpc in the project folder and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mvpc", *arguments],
+            cwd=self.root,
+            input=answer,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == expect, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def json(self, *arguments: str, expect: int = 0) -> Any:
+        """Run mvpc with --json and return the data."""
+        return json.loads(self.mvpc(*arguments, "--json", expect=expect))
+
+    def on(self, laptop: str, command: str, *, check: bool = True) -> str:
+        """Run a command on a laptop with the system's own ssh, believing only the host key of the inventory."""
+        known = self.root / f"known-{laptop}"
+        known.write_text(f"{self.addresses[laptop]} {self.host_keys[laptop]}\n")
+        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "ConnectTimeout=5"]
+        flags = [part for option in options for part in ("-o", option)]
+        key = self.root / ".mvpc/ssh/id_ecdsa"
+        done = subprocess.run(
+            ["ssh", "-F", "none", *flags, "-i", str(key), f"mvpc-admin@{self.addresses[laptop]}", command],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, f"{laptop}: {command}: {done.stderr}"
+        return done.stdout
+
+    def commit(self, message: str) -> None:
+        """Keep the project folder in git, as profile maintainers do."""
+        for arguments in (
+            ["add", "-A"],
+            ["-c", "user.name=t", "-c", "user.email=t@mv.example", "commit", "-qm", message],
+        ):
+            subprocess.run(["git", *arguments], cwd=self.root, check=True, capture_output=True)
+
+
+@contextmanager
+def an_admin(root: Path, *, name: str, addresses: str) -> Iterator[Admin]:
+    """A person with a copy of the project and a lab that is down before and after."""
+    for part in ("profiles", "inventory", "images", "playbooks"):
+        shutil.copytree(SOURCE / part, root / part)
+    shutil.copy(SOURCE / "ansible.cfg", root)
+    (root / "mvpc.toml").write_text(CONFIG.format(name=name, addresses=addresses))
+    (root / ".gitignore").write_text("/.mvpc/\nknown-*\n")
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    (root / ".mvpc").mkdir(mode=0o700)
+    (SOURCE / ".mvpc" / "images").mkdir(mode=0o700, parents=True, exist_ok=True)
+    (root / ".mvpc" / "images").symlink_to(SOURCE / ".mvpc" / "images")  # built once for all tests
+    person = Admin(root)
+    person.mvpc("lab", "down")
+    try:
+        yield person
+    finally:
+        person.mvpc("lab", "down")

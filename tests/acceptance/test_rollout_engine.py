@@ -1,0 +1,188 @@
+"""Rings, gates, plans that are approved, sleeping laptops, two admins, and a controller that dies: on real laptops.
+
+`KILLS=200 pytest tests/acceptance/test_rollout_engine.py` kills the controller more often than the quick run does.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
+
+LAPTOPS = tuple(f"lab-{number:02}" for number in range(1, 6))
+KILLS = int(os.environ.get("KILLS", "10"))
+HEADER = "Inventarnummer;Rechnername;Seriennummer;Betriebssystem;Arbeitsplatzprofil;Behörde;Standort;Status\n"
+
+pytestmark = NEEDS_LAB
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    """Five laptops of one ressort, imaged and brought to their profiles."""
+    with an_admin(tmp_path_factory.mktemp("project"), name="eng", addresses="10.83.0.0/24") as person:
+        rows = [f"LAB-{n[-2:]};{n};LAB{n[-2:]};Debian 13;Standard;zdmv;schwerin;übergeben\n" for n in LAPTOPS]
+        (person.root / "devices.csv").write_text(HEADER + "".join(rows))
+        person.mvpc("image", "build")
+        person.mvpc("device", "import", "devices.csv", "--yes")
+        person.mvpc("lab", "up", str(len(LAPTOPS)))
+        for device in person.json("device", "list")["devices"]:
+            person.addresses[device["hostname"]] = device["address"]
+            person.host_keys[device["hostname"]] = device["host_key"]
+        person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
+        person.mvpc("rollout", "--all", "--yes")
+        yield person
+
+
+def set_profile(admin: Admin, value: int, *, extra: str = "") -> None:
+    """A change for every laptop: one kernel parameter in the layer of their authority."""
+    text = f"base:\n  sysctl:\n    kernel.panic: {value}\n{extra}"
+    (admin.root / "profiles/authorities/zdmv.yml").write_text(text)
+
+
+def on_laptops(admin: Admin) -> dict[str, str]:
+    """The kernel parameter as each laptop has it in its file."""
+    command = "grep -h panic /etc/sysctl.d/60-mvpc.conf || true"
+    return {name: admin.on(name, command).strip() for name in LAPTOPS}
+
+
+def everywhere(value: int) -> dict[str, str]:
+    return dict.fromkeys(LAPTOPS, f"kernel.panic = {value}")
+
+
+def begin(admin: Admin, *arguments: str) -> subprocess.Popen[bytes]:
+    """mvpc in a session of its own, so that killing it kills nothing else."""
+    argv = [sys.executable, "-m", "mvpc", *arguments]
+    log = (admin.root / "known-log").open("wb")
+    return subprocess.Popen(argv, cwd=admin.root, stdout=log, stderr=log, start_new_session=True)
+
+
+def newest(admin: Admin) -> dict[str, object]:
+    rows = admin.json("rollout", "list")["rollouts"]
+    return dict(rows[0])
+
+
+def wait_until_running(admin: Admin, after: object) -> int:
+    for _ in range(100):
+        row = newest(admin)
+        if row["id"] != after and row["state"] == "running":
+            return int(str(row["id"]))
+        time.sleep(0.2)
+    raise AssertionError((admin.root / "known-log").read_text())
+
+
+def test_the_rings_are_in_the_plan_and_every_place_can_be_explained(admin: Admin):
+    set_profile(admin, 1)
+    plan = admin.json("plan", "--all")
+    assert [(ring["name"], len(ring["devices"])) for ring in plan["rings"]] == [("pilot", 1), ("broad", 4)]
+    pilot = plan["rings"][0]["devices"][0]
+    assert f"{pilot} is in ring pilot: at " in admin.mvpc("plan", "--all", "--why", pilot)
+
+
+def test_a_reviewed_plan_is_rolled_out_exactly_or_refused(admin: Admin):
+    admin.mvpc("plan", "--all", "-o", "plan.json")
+    set_profile(admin, 2)
+    said = admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
+    assert "no longer fits" in said
+    assert on_laptops(admin) == dict.fromkeys(LAPTOPS, "")
+    set_profile(admin, 1)
+    assert admin.json("rollout", "--plan", "plan.json", "--yes")["rollout"]["state"] == "done"
+    assert on_laptops(admin) == everywhere(1)
+
+
+def test_above_a_number_of_devices_a_second_person_must_approve_this_very_plan(admin: Admin, monkeypatch):
+    config = admin.root / "mvpc.toml"
+    before = config.read_text()
+    config.write_text(before + "[rollout]\napprove_above = 3\n")
+    set_profile(admin, 3)
+    admin.mvpc("plan", "--all", "-o", "plan.json")
+    said = admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
+    command = said.split("Let another person run: mvpc ")[1].split(".")[0].split()
+    admin.mvpc(*command)
+    assert "somebody else must approve" in admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
+    monkeypatch.setenv("SUDO_USER", "eva")
+    admin.mvpc(*command)
+    monkeypatch.delenv("SUDO_USER")
+    admin.mvpc("rollout", "--plan", "plan.json", "--yes")
+    assert on_laptops(admin) == everywhere(3)
+    config.write_text(before)
+
+
+def test_a_broken_profile_is_stopped_in_the_pilot_ring(admin: Admin):
+    ghost = (admin.root / "profiles/catalogue/tree.yml").read_text().replace("[tree]", "[no-such-package]")
+    (admin.root / "profiles/catalogue/ghost.yml").write_text(ghost)
+    set_profile(admin, 4, extra="software:\n  ghost: present\n")
+    done = admin.json("rollout", "--all", "--yes", expect=3)["rollout"]
+    assert (done["state"], done["counts"]) == ("stopped", {"failed": 1})
+    assert "1 of 1 devices failed in ring pilot" in done["reason"]
+    assert sorted(on_laptops(admin).values()) == ["kernel.panic = 3"] * 4 + ["kernel.panic = 4"]
+    set_profile(admin, 4)
+    admin.mvpc("rollout", "--all", "--yes")
+    assert on_laptops(admin) == everywhere(4)
+
+
+def test_a_laptop_that_comes_back_is_served_by_watch(admin: Admin):
+    admin.mvpc("lab", "off", "lab-03")
+    set_profile(admin, 5)
+    done = admin.json("rollout", "--all", "--yes")["rollout"]
+    assert (done["state"], done["counts"]) == ("done", {"changed": 4, "unreachable": 1})
+    assert "1 laptop waiting, 0 back" in admin.mvpc("rollout", "watch", "--once")
+    admin.mvpc("lab", "on", "lab-03")
+    set_profile(admin, 6)  # what is newest is what it gets
+    admin.mvpc("rollout", "watch", "--once")
+    assert "kernel.panic = 6" in admin.on("lab-03", "cat /etc/sysctl.d/60-mvpc.conf")
+    assert "0 laptops waiting" in admin.mvpc("rollout", "watch", "--once")
+    admin.mvpc("rollout", "--all", "--yes")
+
+
+def test_the_second_admin_is_told_who_is_at_work(admin: Admin):
+    set_profile(admin, 7)
+    before = newest(admin)["id"]
+    first = begin(admin, "rollout", "--all", "--yes")
+    number = wait_until_running(admin, before)
+    said = admin.mvpc("rollout", "--device", "lab-01", "--yes", expect=1)
+    assert f"locked by rollout {number} of root since" in said
+    assert first.wait(timeout=120) == 0
+    assert on_laptops(admin) == everywhere(7)
+
+
+def test_a_paused_rollout_rests_and_is_carried_on(admin: Admin):
+    set_profile(admin, 8)
+    before = newest(admin)["id"]
+    first = begin(admin, "rollout", "--all", "--yes")
+    number = wait_until_running(admin, before)
+    admin.mvpc("rollout", "pause", str(number))
+    assert first.wait(timeout=120) == 5
+    assert newest(admin)["state"] == "paused"
+    assert sorted(on_laptops(admin).values()) != sorted(everywhere(8).values())
+    admin.mvpc("rollout", "resume", str(number))
+    assert on_laptops(admin) == everywhere(8)
+
+
+def test_wherever_the_controller_dies_resume_reaches_the_end_state_of_an_undisturbed_run(admin: Admin):
+    seed = int(os.environ.get("SEED", "2026"))
+    dice = random.Random(seed)
+    for kill in range(KILLS):
+        value = 100 + kill
+        set_profile(admin, value)
+        before = newest(admin)["id"]
+        process = begin(admin, "rollout", "--all", "--yes")
+        time.sleep(dice.uniform(0.3, 9))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        row = newest(admin)
+        where = f"seed {seed}, kill {kill}, rollout {row}"
+        if row["id"] == before:  # killed before it began
+            admin.mvpc("rollout", "--all", "--yes")
+        elif row["state"] != "done":
+            assert row["state"] == "interrupted", where
+            admin.mvpc("rollout", "resume", str(row["id"]))
+        assert on_laptops(admin) == everywhere(value), where
+        assert admin.json("plan", "--all")["changes"] == [], where

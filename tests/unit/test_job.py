@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mvpc.errors import RolloutError
+from mvpc.job import make_job
+from mvpc.model import ComponentState, Outcome, Reach
+from mvpc.plan import Subject, make_plan
+from mvpc.testing import NOON, a_bundle, a_device, a_probe
+
+
+def subject(name: str, **fields: Any) -> Subject:
+    values: dict[str, Any] = {
+        "ressort": "fm",
+        "operator": "zdmv",
+        "bundle": a_bundle(name),
+        "probe": a_probe(name, digests={}),
+    }
+    return Subject(device=a_device(name), **values | fields)
+
+
+def test_a_plan_that_still_fits_becomes_a_job():
+    subjects = [subject("nb-1"), subject("nb-2")]
+    job = make_job(make_plan("all", subjects), subjects, actor="anna")
+    assert (sorted(job.devices), job.skip, job.asleep) == (["nb-1", "nb-2"], frozenset(), ())
+
+
+def test_a_plan_made_before_the_profile_changed_is_refused():
+    before, after = [subject("nb-1")], [subject("nb-1", bundle=a_bundle("nb-1", wifi="other"))]
+    with pytest.raises(RolloutError, match="no longer fits"):
+        make_job(make_plan("all", before), after, actor="anna")
+
+
+def test_a_plan_made_before_a_device_came_or_went_is_refused():
+    with pytest.raises(RolloutError, match="no longer fits"):
+        make_job(make_plan("all", [subject("nb-1")]), [subject("nb-1"), subject("nb-2")], actor="anna")
+
+
+def test_what_the_laptop_proves_is_not_done_again_and_drift_is():
+    plan = make_plan("all", [subject("nb-1")])
+    now = subject("nb-1", probe=a_probe("nb-1", drift={"base": ("file /etc/hosts differs",)}))
+    assert make_job(plan, [now], actor="anna").skip == {("nb-1", name) for name in ("vpn", "wifi", "software")}
+
+
+def test_a_laptop_that_fell_asleep_after_the_plan_waits_with_all_that_is_missing():
+    plan = make_plan("all", [subject("nb-1")])
+    applied = ComponentState(device="nb-1", component="base", outcome=Outcome.CHANGED, digest="a", at=NOON, rollout=1)
+    asleep = replace(subject("nb-1", probe=a_probe("nb-1", reach=Reach.UNREACHABLE)), recorded={"base": applied})
+    job = make_job(plan, [asleep], actor="anna")
+    assert [change.component for change in job.asleep] == ["vpn", "wifi", "software"]
+    assert len(job.skip) == 4
+
+
+def test_the_generation_is_above_the_highest_that_a_laptop_knows():
+    subjects = [subject("nb-1", probe=a_probe("nb-1", generation=41))]
+    assert make_job(make_plan("all", subjects), subjects, actor="anna").highest_generation == 41
