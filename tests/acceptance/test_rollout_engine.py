@@ -60,8 +60,8 @@ def everywhere(value: int) -> dict[str, str]:
 def begin(admin: Admin, *arguments: str) -> subprocess.Popen[bytes]:
     """mvpc in a session of its own, so that killing it kills nothing else."""
     argv = [sys.executable, "-m", "mvpc", *arguments]
-    log = (admin.root / "known-log").open("wb")
-    return subprocess.Popen(argv, cwd=admin.root, stdout=log, stderr=log, start_new_session=True)
+    with (admin.root / "known-log").open("wb") as log:
+        return subprocess.Popen(argv, cwd=admin.root, stdout=log, stderr=log, start_new_session=True)
 
 
 def newest(admin: Admin) -> dict[str, object]:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ class Service:
 
 class Laptop(Machine):
     """A laptop whose tools are these methods. `fuse` counts the steps to its death or to a full disk."""
+
+    lock_seconds = 0.0
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -772,6 +775,18 @@ def test_only_one_apply_runs_at_a_time(laptop):
         assert ask(laptop, "probe")["error"] == ""
     assert not laptop.path(SSHD).exists()
     assert ask(laptop, "apply", component(file()))["error"] == ""
+
+
+def test_an_apply_waits_for_one_that_is_about_to_end(laptop):
+    laptop.put("/var/lib/mvpc/lock", "")
+    laptop.lock_seconds = 10.0
+    with laptop.path("/var/lib/mvpc/lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ending = threading.Timer(0.3, lambda: fcntl.flock(held, fcntl.LOCK_UN))
+        ending.start()
+        assert ask(laptop, "apply", component(file()))["error"] == ""
+        ending.join()
+    assert laptop.path(SSHD).exists()
 
 
 def test_who_finds_the_lock_held_is_told_since_when_and_by_which_generation(laptop):

@@ -102,19 +102,32 @@ def close(ledger: Ledger, reports: Sequence[Report]) -> None:
 
 @contextmanager
 def only_run(machine: Machine, generation: int) -> Iterator[None]:
-    """Hold the lock that only one apply can have; raises Refused when another one has it."""
+    """Hold the lock that only one apply can have; raises Refused when another one keeps it.
+
+    It waits a while: after a controller died, the apply that it began still finishes its component.
+    """
     path = machine.path(LOCK)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b", buffering=0) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(f"another run holds {LOCK}{holder(lock)}") from None
+        deadline = time.monotonic() + machine.lock_seconds
+        while not locked(lock):
+            if time.monotonic() >= deadline:
+                raise Refused(f"another run holds {LOCK}{holder(lock)}")
+            time.sleep(0.2)
         note(lock, f"generation {generation} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
         try:
             yield
         finally:
             note(lock, "")
+
+
+def locked(lock: FileIO) -> bool:
+    """Take the lock if it is free."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def note(lock: FileIO, text: str) -> None:

@@ -31,6 +31,9 @@ NOT_FOUND, TIMED_OUT = 127, 124  # exit codes, as shell and timeout(1) give them
 class Machine:
     """The laptop itself: its files, commands, owners and host name. Tests put another one in its place."""
 
+    lock_seconds = 60.0
+    """How long an apply waits for another one to end."""
+
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
 
