@@ -128,6 +128,10 @@ def _unmanaged(device: Device) -> str:
 
 def _next_step(verdict: Verdict, known: Knowledge) -> str:
     name = known.device.hostname
+    if verdict is Verdict.REFUSED and known.seen and known.seen.reach is Reach.BROKEN:
+        return f"it is the laptop we know: see to its disk, sudo and python3, then: mvpc status {name} --live"
+    if verdict is Verdict.DRIFTED and known.seen and known.seen.reach is Reach.UNREACHABLE:
+        return f"it does not answer now; when it is on: mvpc rollout --device {name}"
     steps = {
         Verdict.OK: "nothing to do",
         Verdict.APPLIED: f"to verify it now: mvpc status {name} --live",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import tempfile
 import traceback
@@ -29,6 +30,10 @@ COMMANDS = (
 )
 
 
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+"""What the machine or its owner must mend: permissions, read-only and full disks. Anything else is a bug of mvpc."""
+
+
 class RootGroup(TyperGroup):
     """The root command: finds commands lazily and turns every MvpcError into sentences and an exit code."""
 
@@ -48,15 +53,15 @@ class RootGroup(TyperGroup):
             _show(error)
             code = error.exit_code
         except KeyboardInterrupt:
-            typer.echo("mvpc: interrupted", err=True)
+            typer.echo(f"{_own_line()}mvpc: interrupted", err=True)
             code = 130
         except BrokenPipeError:
             sys.stderr.close()  # the reader of our output has gone; nothing is left to say to it
             code = 0
         except (typer.Exit, typer.Abort, typer.TyperException):
             raise
-        except Exception:  # noqa: BLE001 - the last resort: a bug of ours must not look like the user's fault
-            _show_bug()
+        except Exception as error:  # noqa: BLE001 - the last resort: a bug of ours must not look like the user's fault
+            _show_unexpected(error)
             code = 1
         raise typer.Exit(code)
 
@@ -66,6 +71,20 @@ def _show(error: MvpcError) -> None:
         typer.echo(f"mvpc: {safe(problem)}", err=True)
     if len(error.problems) > 1:
         typer.echo(f"mvpc: {len(error.problems)} problems, nothing was changed", err=True)
+
+
+def _own_line() -> str:
+    """Begins a new line on a terminal, which has just shown `^C`."""
+    return "\n" if sys.stderr.isatty() else ""
+
+
+def _show_unexpected(error: Exception) -> None:
+    if isinstance(error, OSError) and error.errno in _NOT_OURS:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        step = "Free some space" if full else "Check owner and mode, or use the account that keeps this project"
+        _show(MvpcError(error.strerror or str(error), where=str(error.filename or "output"), hint=step))
+    else:
+        _show_bug()
 
 
 def _show_bug() -> None:

@@ -14,6 +14,8 @@ from rich.text import Text
 
 from mvpc.text import safe
 
+_YES = {"y", "yes", "j", "ja"}
+
 OK, WARN, BAD, DIM = "green", "yellow", "red", "dim"
 
 
@@ -31,8 +33,8 @@ def say_lines(text: str, *, style: str = "") -> None:
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table of plain text. Narrow terminals fold cells; a pipe gets the full width."""
     table = Table(title=Text(safe(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(Text(safe(name)), overflow="fold")
+    for at, name in enumerate(columns):
+        table.add_column(Text(safe(name)), overflow="fold", no_wrap=at == 0)  # what a row is about stays whole
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
     terminal().print(table)
@@ -44,11 +46,14 @@ def print_json(data: Any) -> None:
 
 
 def confirm(question: str) -> bool:
-    """Ask a yes-or-no question; no answer (closed input) means no."""
+    """Ask a yes-or-no question. No answer (closed input) means no; Ctrl-C passes through as KeyboardInterrupt."""
+    typer.echo(f"{question} [y/N] ", nl=False)
     try:
-        return typer.confirm(question, default=False)
-    except typer.Abort:
+        answer = input()
+    except EOFError:
+        typer.echo()  # the question must not share its line with what comes next
         return False
+    return answer.strip().casefold() in _YES
 
 
 def terminal(*, err: bool = False) -> Console:

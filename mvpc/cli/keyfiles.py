@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mvpc.errors import InputError, Problem
 from mvpc.fleet import Fleet
@@ -11,7 +11,9 @@ from mvpc.model import Connection, Device
 from mvpc.nmcli import complaint, find_nmcli
 from mvpc.profiles import Codes
 from mvpc.render import Renderer
+from mvpc.render.wifi import resources
 from mvpc.secret import Secret
+from mvpc.settings import SecretRef, Wifi, WifiNetwork
 
 _LAPTOP = Device(number=1, hostname="nb-check", inventory_number="", serial="", authority="", site="")
 """Stands for any laptop: keyfiles of two laptops differ only in names and addresses."""
@@ -28,6 +30,16 @@ def keyfile_problems(fleet: Fleet, codes: Iterable[Codes]) -> tuple[Problem, ...
         found = lint(content, mode="0600") or ([complaint(nmcli, content)] if nmcli else [])
         problems += [Problem(place, f"connection {name}: {words}") for words in found if words]
     return tuple(problems)
+
+
+def usable_key(secrets: Callable[[str], Secret]) -> Callable[[str], object]:
+    """Resolves the name of a Wi-Fi key as a laptop would need it: a key that no network takes is an InputError."""
+
+    def resolve(reference: str) -> object:
+        network = WifiNetwork(ssid="any", security="sae", psk=SecretRef(secret=reference))
+        return resources(_LAPTOP, Wifi(networks={"any": network}), secrets)
+
+    return resolve
 
 
 def _keyfiles(fleet: Fleet, codes: Iterable[Codes]) -> dict[str, tuple[str, str]]:

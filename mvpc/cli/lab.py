@@ -18,7 +18,7 @@ from mvpc.images import Image, find_image
 from mvpc.inventory.difference import difference
 from mvpc.lab import Lab, Laptop, LaptopSpec
 from mvpc.model import Device, LifeCycle
-from mvpc.organisation import Organisation, load_organisation
+from mvpc.organisation import Authority, load_organisation
 from mvpc.project import Project
 from mvpc.ssh import make_key
 from mvpc.store.read import Reader
@@ -46,11 +46,12 @@ def up(
     """
     project = current_project()
     built = find_image(project.images / image)
+    owner = load_organisation(project.root).authority(authority)
     project.make_state()
     key = make_key(project.ssh_key, comment=project.ssh_user)
     specs = [LaptopSpec(f"lab-{each:02}") for each in range(1, number + 1)]
     laptops = _lab().up(built.path, specs, admin_key=key, admin=project.ssh_user, on_step=say)
-    _enter(project, laptops, built, load_organisation(project.root), authority)
+    _enter(project, laptops, built, owner)
     say(f"{count(len(laptops), 'laptop')} ready: mvpc rollout --device lab-01")
 
 
@@ -97,14 +98,11 @@ def _lab() -> Lab:
     return Lab(project.lab_home, project.lab_bridge, addresses)
 
 
-def _enter(
-    project: Project, laptops: Sequence[Laptop], image: Image, organisation: Organisation, authority: str
-) -> None:
+def _enter(project: Project, laptops: Sequence[Laptop], image: Image, owner: Authority) -> None:
     """Bring the inventory to what the laptops are: known ones get address and host key, others are added."""
     store = Store(project.database)
     with Reader(project.database) as reader:
         known = {device.hostname: device for device in reader.devices()}
-    owner = organisation.authority(authority)
     incoming = [
         replace(
             known.get(laptop.hostname) or _new(laptop, image, owner.code, owner.sites[0]),

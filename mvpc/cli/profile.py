@@ -13,7 +13,7 @@ import typer
 from mvpc.catalogue import load_catalogue
 from mvpc.cli.console import BAD, DIM, OK, print_json, print_table, say
 from mvpc.cli.context import current_project, today
-from mvpc.cli.keyfiles import keyfile_problems
+from mvpc.cli.keyfiles import keyfile_problems, usable_key
 from mvpc.cli.words import count
 from mvpc.errors import InputError, NotFoundError, Problem
 from mvpc.fleet import Fleet
@@ -52,7 +52,7 @@ def check_all(
     fleet = _fleet()
     devices = _devices(fleet)
     problems, codes = _possible(fleet, devices)
-    secrets = None if without_secrets else SecretFolder(fleet.project.secrets).resolve
+    secrets = None if without_secrets else usable_key(SecretFolder(fleet.project.secrets).resolve)
     report = check(fleet.profiles, codes, secrets=secrets)
     found = in_order((*problems, *report.problems)) or list(keyfile_problems(fleet, codes))
     if as_json:
@@ -135,7 +135,7 @@ def explain(
     if not chosen:
         known = {each.path for each in values} | {each.path.rpartition(".")[0] for each in values}
         step = suggestion(path, known) or f"See all with: mvpc profile show {found.hostname}"
-        raise NotFoundError(f"{found.hostname} has no setting {path}", hint=step)
+        raise NotFoundError(f"{found.hostname} has no setting {path!r}", hint=step)
     if as_json:
         print_json([_explained(each) for each in chosen])
         return
@@ -155,15 +155,15 @@ def _explained(each: Value) -> dict[str, Any]:
 
 def _show_explained(values: Sequence[Value]) -> None:
     """The answer first, the reason below it, the places beside them in one column."""
-    lines = [line for each in values for line in _reasons(each)]
+    width = max(len(text) for each in values for text in (f"{each.path} = ", "  overrides  "))
+    lines = [line for each in values for line in _reasons(each, width)]
     column = max(len(text) for text, _, _ in lines) + 5
     for text, place, style in lines:
         say(f"{text:{column}}{place}", style=style)
 
 
-def _reasons(each: Value) -> Iterator[tuple[str, str, str]]:
-    """Text, place and style of the lines about one value."""
-    width = max(len(f"{each.path} = "), len("  overrides  "))
+def _reasons(each: Value, width: int) -> Iterator[tuple[str, str, str]]:
+    """Text, place and style of the lines about one value; `width` is where values begin."""
     yield f"{each.path + ' =':{width}}{shown(each.value)}", each.place, ""
     for value, source in each.origin.overrides if each.origin else ():
         yield f"{'  overrides':{width}}{shown(value)}", str(source), DIM

@@ -40,6 +40,8 @@ def status(
 ) -> None:
     """Show what we believe of one laptop, or count the fleet by ressort and verdict."""
     project = current_project()
+    if live and not laptop:
+        raise typer.BadParameter("--live asks one laptop: name it. The whole fleet is asked by mvpc plan")
     if not laptop:
         _fleet(project, as_json=as_json)
         return
@@ -84,7 +86,8 @@ def _ask(project: Project, device: Device) -> None:
     answer: Probe = next(prober.probe([device]))
     Store(project.database).record_probes([answer])
     if answer.reach is not Reach.REACHED:
-        typer.echo(f"{device.hostname} did not answer as itself: {safe(answer.detail)}", err=True)
+        words = "does not answer" if answer.reach is Reach.UNREACHABLE else "did not answer as it should"
+        typer.echo(f"{device.hostname} {words}: {safe(answer.detail)}", err=True)
 
 
 def _show(found: DeviceStatus, facts: Mapping[str, Any]) -> None:
@@ -133,6 +136,9 @@ def _fleet(project: Project, *, as_json: bool) -> None:
             counts.setdefault(fleet.ressort_of(device), Counter())[verdict] += 1
     if as_json:
         print_json(counts)
+        return
+    if not counts:
+        say("The inventory is empty. Next: mvpc device import FILE")
         return
     shown = [verdict for verdict in reversed(Verdict) if any(row[verdict] for row in counts.values())]
     rows = [

@@ -23,6 +23,9 @@ _MAX_KEY_LENGTH = 4000
 _TEMPLATE = re.compile(r"\{[{%#]")
 """Text that Ansible would take as a template and run on the controller."""
 
+_SPREADSHEET_ERROR = re.compile(r"#(?:[A-ZÜ]+/?[A-Z0-9]*[!?]|N/A|NV)\Z")
+"""What Excel and LibreOffice, in English or German, show where a formula has no value: #NAME?, #DIV/0!, #WERT!, #NV."""
+
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 _UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}
@@ -59,6 +62,8 @@ def _refuse_dangerous(text: str, limit: int) -> None:
     plain = text.isascii() and text.isprintable()  # quick, and true of almost every cell
     if not plain and safe(text, limit=limit) != text:
         raise CellError(f"{shown(text)} holds control or invisible characters", "Type the cell anew")
+    if _SPREADSHEET_ERROR.match(text):
+        raise CellError(f"{shown(text)} is an error of the spreadsheet", "Mend its formula, or type the value itself")
     if found := _TEMPLATE.search(text):
         raise CellError(f"{shown(text)} holds {found[0]}, which Ansible would take as a program", "Remove it")
 

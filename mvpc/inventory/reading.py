@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mvpc.errors import Problem
+from mvpc.errors import InputError, Problem
 from mvpc.inventory.cells import shown
 from mvpc.inventory.columns import REQUIRED, TITLES, field_of, known_titles
 from mvpc.inventory.difference import ImportDifference, difference
@@ -40,6 +40,11 @@ def read_devices(data: bytes, *, file: str, known: Known, ignore: Collection[str
     table = read_table(data, file=file, known=lambda text: field_of(text) is not None)
     skipped = frozenset(title.strip().casefold() for title in ignore)
     columns = _columns(table.header, skipped)
+    if not columns:
+        where = f"{file}:{table.header.number}"
+        raise InputError(
+            "the first row names no known column", where=where, hint=f"Known: {', '.join(TITLES.values())}"
+        )
     titles = {name: table.header.cells[at] for at, name in columns.items()}
     entries = [_entry(row, columns, titles, file) for row in table.rows]
     header = f"{file}:{table.header.number}"

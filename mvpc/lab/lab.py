@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import IO
 
 from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.lab import process
@@ -105,15 +106,15 @@ class Lab:
         with self._changing():
             laptop = case.read()
             if not laptop.host_key:
-                raise LabError(f"{hostname} has never come up", hint=f"Make it: mvpc lab up {hostname}")
+                raise LabError(f"{hostname} has never come up", hint="Make it: mvpc lab up NUMBER")
             built = read_image(Path(laptop.image))
             self._prepare_machine(built, on_step)
             return self._switch_on(case, built, on_step)
 
     def stop(self, hostname: str) -> None:
         """Take the power away from a laptop. Its disk stays; `start` brings it back."""
-        self._case(hostname).read()
         with self._changing():
+            self._case(hostname).read()
             self._power_off(hostname)
 
     def down(self, hostnames: Collection[str] | None = None) -> None:
@@ -136,7 +137,8 @@ class Lab:
 
     def list(self) -> tuple[Laptop, ...]:
         """Every laptop of the lab, in order of hostname."""
-        cases = [Case(path.parent) for path in sorted(self.home.glob("laptops/*/laptop.json"))]
+        # Not one glob for the records: it would pass over what this account may not read, as if it were not there.
+        cases = [Case(path) for path in sorted(self.home.glob("laptops/*")) if (path / "laptop.json").is_file()]
         return tuple(self._with_process(case.read()) for case in cases)
 
     def block(self, hostname: str) -> None:
@@ -234,9 +236,8 @@ class Lab:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """One change of the lab at a time, over all processes; dies with us."""
-        self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
         path = self.home / "lock"
-        with path.open("w", encoding="ascii") as file:
+        with self._lock_file(path) as file:
             deadline = time.monotonic() + LOCK_S
             while not _lock(file.fileno()):
                 if time.monotonic() > deadline:
@@ -244,6 +245,13 @@ class Lab:
                     raise LabError("somebody else is changing the lab", where=str(path), hint=hint)
                 time.sleep(0.1)
             yield
+
+    def _lock_file(self, path: Path) -> IO[str]:
+        try:
+            self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+            return path.open("w", encoding="ascii")
+        except PermissionError as error:
+            raise LabError("the lab needs root", where=str(path), hint="Run it with sudo") from error
 
 
 def _lock(descriptor: int) -> bool:

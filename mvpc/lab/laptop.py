@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from mvpc.errors import InputError, LabError
+from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.lab import cgroup, process
 from mvpc.lab.host import run, runs_systemd
 from mvpc.lab.journal import Journal, Kind, Made
@@ -77,11 +77,12 @@ class Case:
         return self.folder / "console.log"
 
     def read(self) -> Laptop:
-        """The laptop's record; raises LabError when there is none."""
+        """The laptop's record; raises NotFoundError when there is none."""
         try:
             return Laptop(**json.loads((self.folder / RECORD).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise LabError(f"the lab has no laptop {self.folder.name}", where=str(self.folder)) from error
+            what = f"the lab has no laptop {self.folder.name}"
+            raise NotFoundError(what, where=str(self.folder), hint="See `mvpc lab list`") from error
 
     def write(self, laptop: Laptop) -> None:
         """Keep the record; whether it runs is not part of it."""

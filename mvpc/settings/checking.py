@@ -26,7 +26,8 @@ def check(profiles: Profiles, codes: Iterable[Codes], *, secrets: Callable[[str]
     Args:
         profiles: the profiles of a project folder.
         codes: devices that exist or could exist.
-        secrets: resolves the name of a secret, raises SecretError; None leaves secrets unchecked.
+        secrets: resolves the name of a Wi-Fi key, raises SecretError when it is not there and InputError when it is no
+            good; None leaves secrets unchecked.
     """
     problems: list[Problem] = [*_problems(lambda: profiles.catalogue)]
     for file in profiles.layers.files:
@@ -61,6 +62,6 @@ def _secrets(profile: Profile, resolve: Callable[[str], object]) -> Iterator[Pro
         path = ("wifi", "networks", name, "psk", "secret")
         try:
             resolve(network.psk.secret)
-        except SecretError as error:
+        except (InputError, SecretError) as error:
             where = str(profile.merged.place(path))
             yield from (Problem(where, f"{'.'.join(path)}: {each.what}", each.hint) for each in error.problems)

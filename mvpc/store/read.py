@@ -32,6 +32,9 @@ _SEARCHED = (
 )
 """Columns that free text is looked for in."""
 
+_HIGHEST = 2**63 - 1
+"""The highest number that SQLite can be asked for."""
+
 _LISTED = 5
 """How many candidates a message names."""
 
@@ -61,6 +64,7 @@ class Reader:
         Raises:
             NotFoundError: no device, or more than one; names what may have been meant.
         """
+        text = _encodable(text)
         exact = "hostname = :text OR inventory_number = :text OR serial = :text"
         begins = " OR ".join(f"{name} LIKE :text ESCAPE '\\'" for name in ("hostname", "inventory_number", "serial"))
         with schema.in_words(self._path):
@@ -114,15 +118,15 @@ class Reader:
     # --- rollouts
 
     def rollouts(self, *, limit: int = 50) -> tuple[RolloutRow, ...]:
-        """The latest rollouts, newest first."""
+        """The latest rollouts, newest first; at most `limit`."""
         query = "SELECT * FROM rollout ORDER BY id DESC LIMIT ?"
         with schema.in_words(self._path):
-            return tuple(rows.rollout(row) for row in self._connection.execute(query, (limit,)))
+            return tuple(rows.rollout(row) for row in self._connection.execute(query, (min(limit, _HIGHEST),)))
 
     def rollout(self, number: int) -> RolloutRecord:
         """One rollout with its plan and all results; raises NotFoundError."""
         with schema.in_words(self._path):
-            row = self._connection.execute("SELECT * FROM rollout WHERE id = ?", (number,)).fetchone()
+            row = self._connection.execute("SELECT * FROM rollout WHERE id = ?", (min(number, _HIGHEST),)).fetchone()
             if row:
                 results = self._results("result.rollout = ?", (number,))
                 return RolloutRecord(row=rows.rollout(row), plan=rows.plan(row["plan"]), results=results)
@@ -200,7 +204,7 @@ class Reader:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
+    if not path.is_file() or not path.stat().st_size:  # empty: the disk was full when it was made
         hint = "Import devices first: `mvpc device import FILE`"
         raise MvpcError("there is no inventory yet", where=str(path), hint=hint)
     with schema.in_words(path):
@@ -231,13 +235,18 @@ def _conditions(wanted: Filter) -> Iterator[tuple[str, dict[str, object]]]:
     if wanted.state:
         yield "state = :state", {"state": str(wanted.state)}
     if wanted.os:
-        os = wanted.os.lower()
+        os = _encodable(wanted.os).lower()
         yield "os = :os OR os LIKE :family ESCAPE '\\'", {"os": os, "family": _escaped(os) + "-%"}
     if wanted.model:
-        yield "vendor || ' ' || model LIKE :model ESCAPE '\\'", {"model": f"%{_escaped(wanted.model)}%"}
+        yield "vendor || ' ' || model LIKE :model ESCAPE '\\'", {"model": f"%{_escaped(_encodable(wanted.model))}%"}
     if wanted.text:
         any_of = " OR ".join(f"{name} LIKE :words ESCAPE '\\'" for name in _SEARCHED)
-        yield any_of, {"words": f"%{_escaped(wanted.text)}%"}
+        yield any_of, {"words": f"%{_escaped(_encodable(wanted.text))}%"}
+
+
+def _encodable(text: str) -> str:
+    """Text from a command line that may not be UTF-8: what SQLite cannot be asked for becomes `?`."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _escaped(text: str) -> str:

@@ -32,6 +32,14 @@ FA_SCHWERIN = """\
 vpn:
   tunnel: split
 """
+GUEST = """\
+wifi:
+  networks:
+    guest:
+      ssid: Guest
+      psk: {secret: wifi/guest-psk}
+      security: sae
+"""
 QPDF = "name: qpdf\nfunction: PDF tools\nlicence: Apache-2.0\ndescription: Joins PDF files.\npackages: [qpdf]\n"
 
 
@@ -197,6 +205,23 @@ def test_a_short_path_leaves_room_for_the_reason(project: Path):
     ]
 
 
+def test_explain_of_a_part_puts_all_values_in_one_column(project: Path):
+    lines = run(project, "explain", "nb-000123", "vpn").output.splitlines()
+    values = {"vpn.tunnel": "split", "overrides": "full", "vpn.mtu": "1400", "vpn.keepalive_seconds": "25"}
+    columns = {line.index(f" {value} ") for line in lines for name, value in values.items() if line.split()[0] == name}
+    assert len(columns) == 1
+
+
+def test_check_says_that_a_wifi_key_is_too_short_before_a_plan_does(project: Path):
+    write(project, "authorities/zdmv.yml", GUEST)
+    for key, code in (("short", 2), ("long-enough-for-NET.2.1", 0)):
+        CliRunner().invoke(app, ["-C", str(project), "secret", "set", "wifi/guest-psk"], input=f"{key}\n")
+        result = run(project, "check")
+        assert result.exit_code == code, result.output
+        assert ("profiles/authorities/zdmv.yml:5: wifi.networks.guest.psk.secret: " in result.output) is bool(code)
+        assert key not in result.output
+
+
 def test_explain_as_json(project: Path):
     assert run_json(project, "explain", "nb-000123", "vpn.tunnel") == [
         {
@@ -217,7 +242,7 @@ def test_explain_of_a_part_gives_everything_below_it(project: Path):
 def test_a_misspelt_path_or_device_gets_a_hint(project: Path):
     result = run(project, "explain", "nb-000123", "vpn.tunel")
     assert result.exit_code == 2
-    assert "nb-000123 has no setting vpn.tunel. Perhaps vpn.tunnel is meant." in result.stderr
+    assert "nb-000123 has no setting 'vpn.tunel'. Perhaps vpn.tunnel is meant." in result.stderr
     assert run(project, "show", "nb-9").exit_code == 2
 
 

@@ -317,7 +317,7 @@ def test_a_laptop_that_the_lab_does_not_have_is_named(tmp_path):
 
     with pytest.raises(NotFoundError, match="no laptop nb-000009"):
         lab.down(["nb-000009"])
-    with pytest.raises(LabError, match="no laptop nb-000009"):
+    with pytest.raises(NotFoundError, match="no laptop nb-000009"):
         lab.stop("nb-000009")
 
 
@@ -327,6 +327,23 @@ def test_a_second_change_at_the_same_time_is_refused(tmp_path, monkeypatch):
 
     with lab._changing(), pytest.raises(LabError, match="somebody else is changing the lab"):
         lab.down()
+
+
+def test_without_root_a_lab_of_root_is_neither_empty_nor_a_bug(tmp_path, monkeypatch):
+    lab = Lab(tmp_path / "lab")
+    (lab.home / "laptops" / "nb-000001").mkdir(parents=True)
+    (lab.home / "laptops" / "nb-000001" / "laptop.json").touch()
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    for action in (lab.down, lambda: lab.stop("nb-000001")):
+        with pytest.raises(LabError, match="the lab needs root"):
+            action()
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(PermissionError):
+        lab.list()
 
 
 def test_a_folder_whose_name_would_mean_something_in_a_configuration_is_refused(tmp_path):

@@ -57,6 +57,18 @@ def test_drift_names_the_component():
     assert verdict == (Verdict.DRIFTED, "base differs from its profile")
 
 
+def test_a_drifted_laptop_that_is_off_now_is_not_to_be_repaired_now():
+    away = seen(drift={"base": ("file /etc/hosts differs",)}, reach=Reach.UNREACHABLE)
+    step = device_status(Knowledge(device=a_device(), states=states(), seen=away), NOON).next_step
+    assert step == "it does not answer now; when it is on: mvpc rollout --device nb-000123"
+
+
+def test_a_laptop_that_let_us_in_but_is_broken_is_not_taken_for_another_one():
+    broken = seen(reach=Reach.BROKEN, detail="its answer is longer than 1 MiB")
+    step = device_status(Knowledge(device=a_device(), states=states(), seen=broken), NOON).next_step
+    assert step.startswith("it is the laptop we know: see to its disk, sudo and python3")
+
+
 def test_a_failure_names_component_and_cause():
     assert judge(states=states(software=Outcome.FAILED), seen=seen()) == (Verdict.FAILED, "software: apt-get failed")
 

@@ -44,7 +44,9 @@ def add(assignments: Assignments) -> None:
     texts = _fields(assignments)
     number = texts.get("inventory_number", "")
     if any(device.inventory_number.casefold() == number.casefold() for device in known.devices):
-        raise InputError(f"inventory number {number!r} is taken", hint="To change that device: mvpc device set")
+        raise InputError(
+            f"inventory number {number!r} is taken", hint=f"To change that device: mvpc device set {number} FIELD=VALUE"
+        )
     entry = Entry(where="", titles=_NAMES, texts=texts)
     _save(project, difference(known.devices, devices_of([entry], known)), action="add")
 

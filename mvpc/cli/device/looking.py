@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mvpc.cli.console import print_json, print_table, say
+from mvpc.cli.console import print_json, print_table, say, terminal
 from mvpc.cli.context import current_project, now
 from mvpc.cli.device.words import as_words, event_data
 from mvpc.cli.words import count, local
@@ -30,6 +31,11 @@ OfModel = Annotated[str, typer.Option("--model", help="Only devices with this in
 InState = Annotated[LifeCycle | None, typer.Option("--state", help="Only devices in this state.")]
 WithOs = Annotated[str, typer.Option("--os", help="Only devices with this system: debian, debian-13, windows.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_LISTED = ("hostname", "inventory_number", "model", "os", "workplace", "authority", "site", "room", "state")
+_DISPENSABLE = ("model", "os", "workplace")
+_WIDE = 100
+"""Characters that a line of `list` needs with all its columns."""
+
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, as `mvpc device import` reads it.")]
 
 
@@ -45,6 +51,8 @@ def list_devices(
     as_csv: AsCsv = False,
 ) -> None:
     """List devices. Without a filter, all of them."""
+    if as_json and as_csv:
+        raise InputError("--json and --csv exclude each other", hint="Choose one")
     project = current_project()
     wanted = Filter(text=text, site=site, model=model, state=state, os=os)
     found = _selected(project, wanted, ressort=ressort, authority=authority)
@@ -53,9 +61,7 @@ def list_devices(
     elif as_csv:
         typer.echo(to_csv(found), nl=False)
     else:
-        columns = ("hostname", "inventory_number", "model", "os", "workplace", "authority", "site", "room", "state")
-        rows = ([getattr(device, name) for name in columns] for device in found)
-        print_table(count(len(found), "device"), [name.replace("_", " ") for name in columns], rows)
+        _show_list(found)
 
 
 def export(
@@ -94,9 +100,22 @@ def show(laptop: Laptop, as_json: AsJson = False) -> None:
         print_json({"device": to_plain(found), "ressort": ressort, "history": [event_data(event) for event in history]})
         return
     facts = to_plain(found) | {"ressort": ressort}
+    del facts["number"]  # our own key of the row, which no command takes
     print_table("", ("field", "value"), ((name.replace("_", " "), value) for name, value in facts.items()))
     rows = ((local(event.at), event.actor, event.action, as_words(event.changes)) for event in history)
     print_table("History, newest first", ("when", "who", "action", "what"), rows)
+
+
+def _show_list(found: Sequence[Device]) -> None:
+    """A table, on a narrow terminal without what `show` tells as well: names stay whole, so that they can be copied."""
+    left_out = _DISPENSABLE if terminal().width < _WIDE else ()
+    columns = [name for name in _LISTED if name not in left_out]
+    title = count(len(found), "device") + (f", shown without {', '.join(left_out)}" if left_out and found else "")
+    rows = [[getattr(device, name) for name in columns] for device in found]
+    if not rows:
+        say(title)
+        return
+    print_table(title, [name.replace("_", " ") for name in columns], rows)
 
 
 def _selected(project: Project, wanted: Filter, *, ressort: str, authority: str) -> tuple[Device, ...]:

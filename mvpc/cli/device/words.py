@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mvpc.cli.console import print_table, say
+from mvpc.cli.words import count
 from mvpc.inventory.export import to_plain
 from mvpc.inventory.reading import Import
 from mvpc.model import DeviceEvent
@@ -22,7 +23,7 @@ def show_import(found: Import, file: Path) -> None:
     """Print what was found in a file and what it would change."""
     changes = found.difference
     say(
-        f"{file}: {found.rows} rows ({found.found}): {len(changes.new)} new, {len(changes.changed)} changed, "
+        f"{file}: {count(found.rows, 'row')} ({found.found}): {len(changes.new)} new, {len(changes.changed)} changed, "
         f"{len(changes.unchanged)} unchanged"
     )
     _print_some(
