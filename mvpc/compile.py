@@ -11,7 +11,7 @@ from mvpc.keyfile import lint
 from mvpc.model import COMPONENTS, Bundle, Connection, Device, Scalar, Source
 from mvpc.profiles import Merged, dotted, flatten
 from mvpc.render import Renderer
-from mvpc.settings import Profile, Profiles, Settings
+from mvpc.settings import Profile, Profiles, Settings, secret_problems
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,16 +36,23 @@ class Compiler:
         """The bundle of one laptop.
 
         Raises:
-            InputError: a layer, the catalogue or a setting is wrong, or does not fit this laptop.
-            SecretError: a secret is missing.
+            InputError: a layer, the catalogue or a setting is wrong, a secret is missing, or something does not fit
+                this laptop.
         """
         profile = self._profiles.of(
             workplace=device.workplace, ressort=ressort, authority=device.authority, hostname=device.hostname
         )
-        stack = self._stacks.setdefault(profile, _Stack(profile.merged))
+        stack = self._stack(profile)
         bundle = self._renderer.render(device, profile.settings, stack.inputs)
         _refuse_dangerous(bundle)
         return Compiled(bundle=bundle, settings=profile.settings, sources=stack.sources)
+
+    def _stack(self, profile: Profile) -> _Stack:
+        if profile not in self._stacks:
+            if problems := tuple(secret_problems(profile, self._renderer.secrets)):
+                raise InputError.of(problems)
+            self._stacks[profile] = _Stack(profile.merged)
+        return self._stacks[profile]
 
 
 def _refuse_dangerous(bundle: Bundle) -> None:

@@ -112,7 +112,8 @@ class Fleet:
             InputError: with every problem of every laptop; nothing has been touched.
         """
         with Reader(self.project.database) as reader:
-            recorded = reader.component_states([device.hostname for device in devices])
+            names = [device.hostname for device in devices]
+            recorded, seen = reader.component_states(names), reader.device_states(names)
         subjects: list[Subject] = []
         problems: dict[Problem, None] = {}
         for device in devices:
@@ -129,6 +130,7 @@ class Fleet:
                     bundle=compiled.bundle if compiled else None,
                     sources=compiled.sources if compiled else {},
                     recorded=recorded.get(device.hostname, {}),
+                    drift=seen[device.hostname].drift if device.hostname in seen else {},
                 )
             )
         if problems:

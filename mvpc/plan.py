@@ -13,6 +13,7 @@ from mvpc.model import (
     Bundle,
     Change,
     Component,
+    ComponentResult,
     ComponentState,
     Device,
     Outcome,
@@ -41,6 +42,8 @@ class Subject:
     """Settings path -> the line that set it."""
     recorded: Mapping[str, ComponentState] = field(default_factory=dict)
     """Component -> what our records say was last done."""
+    drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Component -> what differed when the laptop was last asked."""
     probe: Probe | None = None
     """What the laptop itself said just now; None when it was not asked."""
 
@@ -102,6 +105,24 @@ def waiting(subjects: Iterable[Subject]) -> Iterator[Change]:
     for subject in subjects:
         if subject.probe and subject.probe.reach is Reach.UNREACHABLE:
             yield from _changes(subject)
+
+
+def proofs(subjects: Iterable[Subject]) -> Iterator[ComponentResult]:
+    """What laptops just proved and our records did not know, or knew otherwise."""
+    for subject in subjects:
+        if subject.bundle is None or subject.probe is None or not _answered(subject):
+            continue
+        for component in subject.bundle.components:
+            state = subject.recorded.get(component.name)
+            known = state and state.digest == component.digest and state.outcome is not Outcome.FAILED
+            if not known and _from_probe(subject, component) is None:
+                yield ComponentResult(
+                    device=subject.device.hostname,
+                    component=component.name,
+                    outcome=Outcome.UNCHANGED,
+                    digest=component.digest,
+                    at=subject.probe.at,
+                )
 
 
 def not_managed(device: Device) -> Skipped | None:
@@ -183,7 +204,10 @@ def _from_records(subject: Subject, component: Component) -> _Finding | None:
         return Action.CREATE, "never applied", None
     if state.outcome is Outcome.FAILED:
         return Action.REPAIR, "the last attempt failed", None
-    return None if state.digest == component.digest else _update(subject, component)
+    if state.digest != component.digest:
+        return _update(subject, component)
+    drift = subject.drift.get(component.name)
+    return (Action.REPAIR, f"drift when it was last asked: {drift[0]}", None) if drift else None
 
 
 def _update(subject: Subject, component: Component) -> _Finding:

@@ -202,7 +202,8 @@ class _Walk:
                 self._take(arriving, tally)
             if reason := trip(tally):
                 return RolloutState.STOPPED, reason
-            if wish := self.seams.recorder.reach_ring(self.number, position):
+            more = begin + size < len(work)
+            if more and (wish := self.seams.recorder.reach_ring(self.number, position)):
                 return wish, f"in ring {tally.ring.name}, as somebody wished"
         return None
 

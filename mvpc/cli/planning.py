@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -13,8 +13,8 @@ from mvpc.cli.console import BAD, OK, WARN, print_table, say
 from mvpc.cli.context import now
 from mvpc.cli.words import count
 from mvpc.fleet import Fleet
-from mvpc.model import Device, Gate, Plan, Skip
-from mvpc.plan import Subject
+from mvpc.model import Device, Gate, Plan, Scalar, Skip
+from mvpc.plan import Subject, proofs
 from mvpc.planfile import to_data
 from mvpc.project import Project
 from mvpc.ssh import SshProber
@@ -54,8 +54,17 @@ def examine(fleet: Fleet, devices: Sequence[Device], *, ask: bool) -> list[Subje
     if not ask:
         return subjects
     answers = {probe.device: probe for probe in prober(fleet.project).probe(fleet.askable(devices))}
-    Store(fleet.project.database).record_probes(list(answers.values()))
-    return [replace(subject, probe=answers.get(subject.device.hostname)) for subject in subjects]
+    store = Store(fleet.project.database)
+    store.record_probes(list(answers.values()))
+    asked = [replace(subject, probe=answers.get(subject.device.hostname)) for subject in subjects]
+    store.confirm(list(proofs(asked)), {key: value for subject in asked for key, value in _inputs(subject)})
+    return asked
+
+
+def _inputs(subject: Subject) -> Iterator[tuple[tuple[str, str], Mapping[str, Scalar]]]:
+    if subject.bundle:
+        for component in subject.bundle.components:
+            yield (subject.device.hostname, component.name), component.inputs
 
 
 def show_plan(plan: Plan, *, each_device: bool) -> None:

@@ -71,6 +71,7 @@ class ComponentState:
     """Digest in the laptop's ledger afterwards; empty after a failure."""
     at: datetime
     rollout: int
+    """0 when the laptop proved it without any rollout that we know of."""
     inputs: Mapping[str, Scalar] = field(default_factory=dict)
     """The settings that it was made from."""
     error: str = ""

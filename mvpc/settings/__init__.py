@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mvpc.settings.base import Apt, Base, Day, Ssh, Updates, Window
-from mvpc.settings.checking import Report, check
+from mvpc.settings.checking import Report, check, secret_problems
 from mvpc.settings.comparison import Difference, Side, compare
 from mvpc.settings.effective import DEFAULT, Value, effective
 from mvpc.settings.jsonschema import json_schema
@@ -41,5 +41,6 @@ __all__ = [
     "effective",
     "json_schema",
     "present",
+    "secret_problems",
     "validate",
 ]

@@ -39,7 +39,7 @@ def check(profiles: Profiles, codes: Iterable[Codes], *, secrets: Callable[[str]
         found = _problems(profiles.of_stack, stack)
         problems += found
         if secrets and not found:
-            problems += _secrets(profiles.of_stack(stack), secrets)
+            problems += secret_problems(profiles.of_stack(stack), secrets)
     return Report(len(profiles.layers.files), len(stacks), tuple(in_order(problems)))
 
 
@@ -55,7 +55,8 @@ def _problems(action: Callable[..., Any], *arguments: Any) -> tuple[Problem, ...
     return ()
 
 
-def _secrets(profile: Profile, resolve: Callable[[str], object]) -> Iterator[Problem]:
+def secret_problems(profile: Profile, resolve: Callable[[str], object]) -> Iterator[Problem]:
+    """Every secret of a profile that cannot be resolved, at the line that names it."""
     for name, network in profile.settings.wifi.networks.items():
         if network.state == "absent" or network.psk is None:
             continue

@@ -108,7 +108,7 @@ def component_state(row: Row, inputs: Mapping[str, Scalar]) -> ComponentState:
         digest=row["digest"],
         inputs=inputs,
         at=datetime.fromisoformat(row["at"]),
-        rollout=row["rollout"],
+        rollout=row["rollout"] or 0,
         error=row["error"],
     )
 

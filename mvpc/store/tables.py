@@ -155,7 +155,8 @@ class ComponentStateRow(SQLModel, table=True):
     digest: str
     inputs_digest: str | None = Field(default=None, foreign_key="component_inputs.digest")
     at: str
-    rollout: int = Field(foreign_key="rollout.id")
+    rollout: int | None = Field(default=None, foreign_key="rollout.id")
+    """None when the laptop proved it without any rollout of this database."""
     error: str
 
 

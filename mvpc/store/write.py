@@ -132,6 +132,19 @@ class Store:
             _forget_drift(connection, numbers, proved)
             deferred.note(connection, rollout, numbers, results)
 
+    def confirm(
+        self, proofs: Sequence[ComponentResult], inputs: Mapping[tuple[str, str], Mapping[str, object]]
+    ) -> None:
+        """Store what laptops proved when they were asked: it outweighs what we remembered of them."""
+        if not proofs:
+            return
+        with writing(self._engine, self._path) as connection:
+            numbers = _numbers(connection, {proof.device for proof in proofs}, self._path)
+            digests = _store_inputs(connection, proofs, inputs)
+            found = [_state_row(None, numbers, digests, proof) for proof in proofs]
+            _put(connection, _COMPONENT, found, only=("outcome", "digest", "inputs_digest", "at", "error"))
+            deferred.note(connection, 0, numbers, proofs)
+
     def settle(self, devices: Sequence[str]) -> None:
         """Let nothing wait for these laptops any more: they need nothing, or somebody purged it."""
         with writing(self._engine, self._path) as connection:
@@ -255,7 +268,7 @@ def _store_inputs(
     return digests
 
 
-def _result_row(rollout: int, numbers: Mapping[str, int], result: ComponentResult) -> dict[str, Any]:
+def _result_row(rollout: int | None, numbers: Mapping[str, int], result: ComponentResult) -> dict[str, Any]:
     return {
         "rollout": rollout,
         "device": numbers[result.device],
@@ -269,7 +282,7 @@ def _result_row(rollout: int, numbers: Mapping[str, int], result: ComponentResul
 
 
 def _state_row(
-    rollout: int, numbers: Mapping[str, int], digests: Mapping[tuple[str, str], str], result: ComponentResult
+    rollout: int | None, numbers: Mapping[str, int], digests: Mapping[tuple[str, str], str], result: ComponentResult
 ) -> dict[str, Any]:
     row = _result_row(rollout, numbers, result)
     del row["changes"]

@@ -154,6 +154,9 @@ def test_the_second_admin_is_told_who_is_at_work(admin: Admin):
 
 
 def test_a_paused_rollout_rests_and_is_carried_on(admin: Admin):
+    config = admin.root / "mvpc.toml"
+    ring = '[[rollout.ring]]\nname = "ring-{0}"\npercent = {0}\n'
+    config.write_text(config.read_text() + "".join(ring.format(share) for share in (20, 40, 60, 80, 100)))
     set_profile(admin, 8)
     before = newest(admin)["id"]
     first = begin(admin, "rollout", "--all", "--yes")

@@ -573,3 +573,18 @@ def test_an_approval_counts_once_for_one_plan(path: Path, store: Store):
         store.approve("7f3a91", approver=who, at=NOON)
     with Reader(path) as reader:
         assert (reader.approvers("7f3a91"), reader.approvers("other")) == (("eva", "jan"), ())
+
+
+def test_what_a_laptop_proved_when_asked_replaces_a_failure_and_ends_the_waiting(path: Path, store: Store):
+    number = store.begin_rollout(PLAN, actor="ute", at=NOON)
+    store.record(number, [a_result("nb-000042", Outcome.FAILED), a_result("nb-000043", Outcome.UNREACHABLE)], {})
+    rest(store, number)
+    proofs = [a_result(name, Outcome.UNCHANGED, at=LATER) for name in ("nb-000042", "nb-000043")]
+    store.confirm(proofs, {("nb-000042", "wifi"): {"wifi.networks.lan.ssid": "LAN-MV"}})
+    with Reader(path) as reader:
+        states = reader.component_states()
+        assert reader.waiting() == {}
+        assert len(reader.rollout(number).results) == 2
+    assert [states[name]["wifi"].outcome for name in ("nb-000042", "nb-000043")] == [Outcome.UNCHANGED] * 2
+    assert (states["nb-000042"]["wifi"].rollout, states["nb-000043"]["wifi"].rollout) == (number, 0)
+    assert states["nb-000042"]["wifi"].inputs == {"wifi.networks.lan.ssid": "LAN-MV"}

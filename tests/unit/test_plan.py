@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mvpc.model import Action, ComponentState, LifeCycle, Outcome, Reach, Skip, Source
-from mvpc.plan import Subject, make_plan, waiting
+from mvpc.plan import Subject, make_plan, proofs, waiting
 from mvpc.testing import NOON, a_bundle, a_device, a_probe
 
 
@@ -113,3 +114,31 @@ def test_the_hash_stays_when_someone_else_falls_asleep_and_changes_with_the_work
     asleep = subject(device=a_device("nb-000124"), bundle=a_bundle("nb-000124"), probe=a_probe(reach=Reach.UNREACHABLE))
     assert make_plan("all", [work]).hash == make_plan("all", [work, asleep]).hash
     assert make_plan("all", [work]).hash != make_plan("all", [subject(probe=a_probe())]).hash
+
+
+def test_what_a_laptop_proves_outweighs_what_we_remember():
+    failed = recorded(base="a", vpn="a", wifi="")
+    failed["wifi"] = replace(failed["wifi"], outcome=Outcome.FAILED)
+    proved = proofs([subject(probe=a_probe(), recorded=failed)])
+    assert [(each.component, each.outcome, each.digest) for each in proved] == [
+        ("wifi", Outcome.UNCHANGED, "a"),
+        ("software", Outcome.UNCHANGED, "a"),
+    ]
+
+
+def test_a_laptop_that_has_drifted_or_sleeps_proves_nothing():
+    drifted = subject(probe=a_probe(drift=dict.fromkeys(("base", "vpn", "wifi", "software"), ("file /etc/x differs",))))
+    assert list(proofs([drifted, subject(probe=a_probe(reach=Reach.UNREACHABLE)), subject()])) == []
+
+
+def test_drift_that_was_seen_waits_for_a_laptop_that_has_gone_to_sleep():
+    asleep = subject(
+        probe=a_probe(reach=Reach.UNREACHABLE),
+        recorded=recorded(base="a", vpn="a", wifi="a", software="a"),
+        drift={"base": ("file /etc/hosts differs (content)",)},
+    )
+    [waits] = waiting([asleep])
+    assert (waits.component, waits.reason) == (
+        "base",
+        "drift when it was last asked: file /etc/hosts differs (content)",
+    )

@@ -177,6 +177,12 @@ def test_somebody_may_pause_a_rollout_between_two_batches():
     assert (touched(runner), rollout.state) == (["nb-1"], RolloutState.PAUSED)
 
 
+def test_a_wish_to_pause_that_comes_with_the_last_result_changes_nothing():
+    recorder = MemoryRecorder(wish=RolloutState.PAUSED)
+    rollout = roll_out(in_rings(ring("pilot", "nb-1")), seams(recorder=recorder))
+    assert (rollout.state, rollout.verified) == (RolloutState.DONE, 1)
+
+
 def test_a_resumed_rollout_begins_at_its_ring_and_leaves_out_what_is_proved():
     runner = FakeRunner()
     made = in_rings(ring("pilot", "nb-1"), ring("broad", "nb-2", "nb-3"))

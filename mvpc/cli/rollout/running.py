@@ -65,7 +65,18 @@ def run(job: Job, *, quiet: bool) -> Rollout:
             observe=observe,
             begin_ring=begin_ring,
         )
-        return roll_out(job, seams)
+        try:
+            return roll_out(job, seams)
+        except KeyboardInterrupt:
+            _say_interrupted(project)
+            raise
+
+
+def _say_interrupted(project: Project) -> None:
+    with Reader(project.database) as reader:
+        newest = reader.rollouts(limit=1)
+    if newest:
+        say(f"Rollout {newest[0].id} was interrupted. Next: mvpc rollout resume {newest[0].id}", err=True)
 
 
 _Observers = tuple[Callable[[ComponentResult], None], Callable[[PlannedRing], None]]
@@ -111,7 +122,7 @@ def _say_how(plan: Plan, done: Rollout | None) -> None:
     reasons = [skip.why for skip in plan.skipped]
     if done is None:
         verified = reasons.count(Skip.VERIFIED)
-        say(f"Nothing to do: {count(verified, 'device')} verified", style=OK if verified else "")
+        say(f"Nothing to do: {count(verified, 'device')} verified" if verified else "Nothing to do", style=OK)
     else:
         _say_result(done)
     if asleep := reasons.count(Skip.UNREACHABLE):
@@ -121,9 +132,12 @@ def _say_how(plan: Plan, done: Rollout | None) -> None:
 
 
 def _say_result(done: Rollout) -> None:
-    changed, failed = done.counts.get(Outcome.CHANGED, 0), done.counts.get(Outcome.FAILED, 0)
+    changed, failed, away = (
+        done.counts.get(each, 0) for each in (Outcome.CHANGED, Outcome.FAILED, Outcome.UNREACHABLE)
+    )
+    unreached = f", {away} unreachable" if away else ""
     say(
-        f"Rollout {done.number}: {changed} changed, {done.verified} verified, {failed} failed",
+        f"Rollout {done.number}: {changed} changed, {done.verified} verified, {failed} failed{unreached}",
         style=BAD if failed else OK,
     )
     if done.reason:

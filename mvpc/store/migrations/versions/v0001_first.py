@@ -128,7 +128,7 @@ def _state() -> None:
         *map(_text, ("outcome", "digest")),
         sa.Column("inputs_digest", sa.String(), sa.ForeignKey("component_inputs.digest"), nullable=True),
         _text("at"),
-        sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), nullable=False),
+        sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), nullable=True),
         _text("error"),
     )
     op.create_table(

@@ -90,8 +90,9 @@ def _render(root: Path, hostname: str) -> Mapping[str, Any]:
     [device] = fleet.select(Selection(devices=(hostname,)))
     with Reader(project.database) as reader:
         newest = reader.rollouts(limit=1)
-    # The number of the newest rollout: laptops accept no older generation than the one they have.
-    generation = newest[0].id if newest else 0
+        seen = reader.device_states([hostname]).get(hostname)
+    # Laptops accept no older generation than the one they have, which may be higher after a lost database.
+    generation = max(newest[0].id if newest else 0, seen.generation if seen else 0)
     bundle = fleet.compile(device).bundle
     return bundle_data(HostWork(device=device, bundle=bundle, components=COMPONENTS, generation=generation))
 
