@@ -76,10 +76,8 @@ class Recorder(Protocol):
         """Store what devices said of themselves."""
         ...
 
-    def end_rollout(
-        self, rollout: int, *, at: datetime, state: RolloutState, reason: str, counts: Mapping[str, int]
-    ) -> None:
-        """Let the rollout come to rest and give its devices free."""
+    def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:
+        """Let the rollout come to rest, count its devices, and give them free."""
         ...
 
 
@@ -141,10 +139,15 @@ def roll_out(job: Job, seams: Seams) -> Rollout:
 
 def worst_outcomes(results: Iterable[ComponentResult]) -> dict[Outcome, int]:
     """Number of devices by the worst outcome among their components."""
+    return count_worst((result.device, result.outcome) for result in results)
+
+
+def count_worst(outcomes: Iterable[tuple[object, Outcome]]) -> dict[Outcome, int]:
+    """Number of devices by their worst outcome, from pairs of device and outcome."""
     order = (Outcome.UNCHANGED, Outcome.CHANGED, Outcome.UNREACHABLE, Outcome.FAILED)
-    worst: dict[str, Outcome] = {}
-    for result in results:
-        worst[result.device] = max(worst.get(result.device, Outcome.UNCHANGED), result.outcome, key=order.index)
+    worst: dict[object, Outcome] = {}
+    for device, outcome in outcomes:
+        worst[device] = max(worst.get(device, Outcome.UNCHANGED), outcome, key=order.index)
     return dict(Counter(worst.values()))
 
 
@@ -190,8 +193,7 @@ class _Walk:
 
     def end(self, state: RolloutState, reason: str) -> None:
         """Let the rollout come to rest."""
-        counts = {str(outcome): count for outcome, count in worst_outcomes(self.results).items()}
-        self.seams.recorder.end_rollout(self.number, at=self.seams.now(), state=state, reason=reason, counts=counts)
+        self.seams.recorder.end_rollout(self.number, at=self.seams.now(), state=state, reason=reason)
 
     def _converge(self, position: int, tally: Tally) -> tuple[RolloutState, str] | None:
         """Bring one ring's laptops to the plan, some at a time; returns why it must stop, if so."""

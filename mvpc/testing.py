@@ -111,7 +111,7 @@ class MemoryRecorder:
     rings: list[int] = field(default_factory=list)
     wish: RolloutState | None = None
     """What somebody wishes once the first ring has begun."""
-    ended: list[tuple[int, RolloutState, str, Mapping[str, int]]] = field(default_factory=list)
+    ended: list[tuple[int, RolloutState, str]] = field(default_factory=list)
 
     def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:  # noqa: ARG002
         """Remember the plan and number it."""
@@ -134,14 +134,6 @@ class MemoryRecorder:
         self.rings.append(ring)
         return self.wish if len(self.rings) > 1 else None
 
-    def end_rollout(
-        self,
-        rollout: int,
-        *,
-        at: datetime,  # noqa: ARG002
-        state: RolloutState,
-        reason: str,
-        counts: Mapping[str, int],
-    ) -> None:
+    def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:  # noqa: ARG002
         """Remember how it ended."""
-        self.ended.append((rollout, state, reason, counts))
+        self.ended.append((rollout, state, reason))

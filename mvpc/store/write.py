@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from mvpc.errors import MvpcError
 from mvpc.inventory.difference import DeviceChange, ImportDifference, changed_fields
 from mvpc.model import ComponentResult, Device, Outcome, Plan, Probe, Reach, RolloutState
+from mvpc.rollout import count_worst
 from mvpc.store import deferred, leases, rows, tables
 from mvpc.store.database import migrate, open_engine, writing
 from mvpc.store.process import is_alive, own_process
@@ -162,13 +163,13 @@ class Store:
             silent_rows = [rows.probe_row(numbers[probe.device], probe) for probe in silent]
             _put(connection, _SEEN, silent_rows, only=("at", "reach", "detail"))
 
-    def end_rollout(
-        self, rollout: int, *, at: datetime, state: RolloutState, reason: str, counts: Mapping[str, int]
-    ) -> None:
-        """Let the rollout come to rest and give its devices free."""
+    def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:
+        """Let the rollout come to rest, count its devices over all its legs, and give them free."""
         ended = {"ended": rows.moment(at), "state": str(state), "reason": reason, "wish": ""}
+        query = select(_RESULT.c.device, _RESULT.c.outcome).where(_RESULT.c.rollout == rollout)
         with writing(self._engine, self._path) as connection:
-            row = ended | {"counts": rows.packed(dict(counts))}
+            worst = count_worst((row.device, Outcome(row.outcome)) for row in connection.execute(query))
+            row = ended | {"counts": rows.packed({str(outcome): number for outcome, number in worst.items()})}
             connection.execute(update(_ROLLOUT).where(_ROLLOUT.c.id == rollout), row)
             leases.give_back(connection, rollout)
 

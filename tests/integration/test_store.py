@@ -231,7 +231,7 @@ def test_a_rollout_is_kept_with_its_plan_and_results(path: Path, store: Store):
     changed = a_result("nb-000042", Outcome.CHANGED, changes=("file /etc/x updated (content)",))
     failed = a_result("nb-000043", Outcome.FAILED, error="apt-get: disk full")
     store.record(number, [changed, failed], {("nb-000042", "wifi"): {"wifi.networks.lan.ssid": "LAN-MV"}})
-    store.end_rollout(number, at=LATER, state=RolloutState.DONE, reason="", counts={"changed": 1, "failed": 1})
+    store.end_rollout(number, at=LATER, state=RolloutState.DONE, reason="")
     with Reader(path) as reader:
         record = reader.rollout(number)
         states = reader.component_states(["nb-000042", "nb-000043"])
@@ -367,7 +367,7 @@ def test_a_writer_waits_for_another_process_and_then_says_so(path: Path, store: 
 
 
 def rest(store: Store, number: int, state: RolloutState = RolloutState.DONE) -> None:
-    store.end_rollout(number, at=LATER, state=state, reason="", counts={})
+    store.end_rollout(number, at=LATER, state=state, reason="")
 
 
 def every_way_to_use(path: Path) -> None:

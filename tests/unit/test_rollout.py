@@ -94,7 +94,7 @@ def test_an_interrupted_rollout_keeps_what_was_done_and_is_closed_as_interrupted
             seams(runner=FakeRunner(interrupt_after=1), recorder=recorder),
         )
     assert [result.device for result in recorder.results] == ["nb-1"]
-    assert recorder.ended == [(1, RolloutState.INTERRUPTED, "interrupted by a person", {"changed": 1})]
+    assert recorder.ended == [(1, RolloutState.INTERRUPTED, "interrupted by a person")]
 
 
 # --- rings and gates -------------------------------------------------------------------------
