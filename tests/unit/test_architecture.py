@@ -21,7 +21,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("strict",),
     ("catalogue", "inventory"),
     ("settings",),
-    ("render", "plan", "status", "device"),
+    ("render", "plan", "status", "device", "report"),
     ("compile", "job"),
     ("rollout",),
     ("playbook", "store", "ssh", "images", "lab", "nmcli", "testing"),
@@ -40,7 +40,7 @@ ONLY_IN: dict[str, set[str]] = {
     "sqlite3": {"store"},
     "paramiko": {"ssh"},
     "ansible": set(),
-    "jinja2": {"render"},
+    "jinja2": {"render", "report"},
     "subprocess": {"device", "playbook", "images", "lab", "nmcli", "profiles"},
 }
 """A foreign package is known to these modules alone."""

@@ -10,7 +10,7 @@ import typer
 from mvpc.cli.console import confirm, say
 from mvpc.cli.context import actor, current_project, today
 from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption, examine, show_plan
-from mvpc.cli.rollout import looking, steering
+from mvpc.cli.rollout import looking, reporting, steering
 from mvpc.cli.rollout.running import check_approval, finish, run
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet, Selection
@@ -22,6 +22,8 @@ from mvpc.planfile import read_plan
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 app.command("list")(looking.list_rollouts)
 app.command("show")(looking.show_rollout)
+app.command("report")(reporting.report)
+app.command("metrics")(reporting.metrics)
 app.command("approve")(steering.approve)
 app.command("resume")(steering.resume)
 app.command("retry")(steering.retry)

@@ -1,0 +1,58 @@
+"""The fleet as numbers, in the Prometheus text format 0.0.4."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mvpc.model import LifeCycle, Outcome, RolloutRecord, RolloutState
+from mvpc.report.figures import worst
+from mvpc.text import safe
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    value: int
+    labels: Mapping[str, str]
+
+
+def metrics_text(*, devices: Mapping[tuple[str, LifeCycle], int], waiting: int, last: RolloutRecord | None) -> str:
+    """What Prometheus reads. Without any rollout there are no numbers about the last one.
+
+    Args:
+        devices: number of devices by ressort code and state.
+        waiting: number of devices that something waits for.
+        last: the latest rollout.
+    """
+    fleet = [_Sample(number, {"ressort": code, "state": state}) for (code, state), number in sorted(devices.items())]
+    lines = [
+        *_family("mvpc_devices", "Devices in the inventory.", fleet),
+        *_family("mvpc_waiting_devices", "Devices that a change waits for.", [_Sample(waiting, {})]),
+        *(_last_rollout(last) if last else ()),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _last_rollout(last: RolloutRecord) -> Iterator[str]:
+    began = [_Sample(int(last.row.started.timestamp()), {})]
+    yield from _family("mvpc_last_rollout_timestamp_seconds", "When the latest rollout was started.", began)
+    counts = Counter(worst(last.results).values())
+    outcomes = [_Sample(counts[outcome], {"outcome": outcome}) for outcome in Outcome]
+    yield from _family("mvpc_last_rollout_devices", "Devices of the latest rollout by worst outcome.", outcomes)
+    states = [_Sample(last.row.state is state, {"state": state}) for state in RolloutState]
+    yield from _family("mvpc_last_rollout_state", "1 for the state of the latest rollout, 0 for others.", states)
+
+
+def _family(name: str, meaning: str, samples: list[_Sample]) -> Iterator[str]:
+    if not samples:
+        return
+    yield f"# HELP {name} {meaning}"
+    yield f"# TYPE {name} gauge"
+    for sample in samples:
+        labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in sample.labels.items())
+        yield f"{name}{{{labels}}} {sample.value:d}" if labels else f"{name} {sample.value:d}"
+
+
+def _escaped(value: str) -> str:
+    return safe(value).replace("\\", "\\\\").replace('"', '\\"')
