@@ -77,7 +77,7 @@ def show_plan(plan: Plan, *, each_device: bool) -> None:
         print_table("", ["not touched", "devices", "why"], _skip_rows(plan))
     if each_device:
         print_table("", ["device", "component", "action", "why", "where"], _device_rows(plan))
-    if plan.rings:
+    if len(plan.rings) > 1:
         sizes = " -> ".join(f"{ring.name} {len(ring.devices)}" for ring in plan.rings)
         say(f"Rings: {sizes} · {_gate(plan.rings[0].gate)}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, NoReturn
@@ -51,7 +51,8 @@ def check_approval(project: Project, plan: Plan) -> None:
 def run(job: Job, *, quiet: bool) -> Rollout:
     """Carry out the job; unless `quiet`, show every result as it arrives."""
     project = current_project()
-    with _observer(len(job.plan.changes) - len(job.skip) + len(job.asleep), quiet=quiet) as (observe, begin_ring):
+    total = len(job.plan.changes) - len(job.skip) + len(job.asleep)
+    with _observer(job.plan.rings, total, quiet=quiet) as (observe, begin_ring):
         seams = Seams(
             runner=AnsibleRunner(
                 playbooks=project.root / "playbooks",
@@ -83,7 +84,7 @@ _Observers = tuple[Callable[[ComponentResult], None], Callable[[PlannedRing], No
 
 
 @contextmanager
-def _observer(total: int, *, quiet: bool) -> Iterator[_Observers]:
+def _observer(rings: Sequence[PlannedRing], total: int, *, quiet: bool) -> Iterator[_Observers]:
     """One line for each result and, on a terminal, a bar below them for as long as the rollout lives."""
     if quiet:
         yield (lambda _: None), (lambda _: None)
@@ -98,7 +99,8 @@ def _observer(total: int, *, quiet: bool) -> Iterator[_Observers]:
             bar.advance(task)
 
         def begin_ring(ring: PlannedRing) -> None:
-            console.print(Text(safe(f"Ring {ring.name}: {count(len(ring.devices), 'device')}")))
+            if len(rings) > 1:
+                console.print(Text(safe(f"Ring {ring.name}: {count(len(ring.devices), 'device')}")))
             bar.update(task, description=safe(ring.name))
 
         yield observe, begin_ring
