@@ -93,7 +93,7 @@ class Seams:
     """Called with every result after it was stored: live progress, logs."""
     begin_ring: Callable[[PlannedRing], None] = lambda _: None
     """Called before a ring begins."""
-    at_once: int = 40
+    at_once: int = 50
     """So many laptops are handed to the runner at a time: the most that a stopped rollout still finishes."""
 
 

@@ -1,6 +1,8 @@
 """Ansible as mvpc's carrier: write a private run folder, start ansible-playbook, turn its events into results.
 
-    runner   AnsibleRunner, the `Runner` of a rollout
+    runner   AnsibleRunner, the `Runner` of a rollout: some shards side by side
+    shards   which laptops go together
+    shard    one ansible-playbook with its laptops, from the run folder to the last result
     hosts    how Ansible reaches a laptop: variables, host key, SSH options
     folder   the run folder in memory with the bundles, and what dead runs left behind
     process  ansible-playbook itself: environment, event lines, end

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mvpc.errors import RolloutError
@@ -20,25 +20,35 @@ from mvpc.text import safe
 
 _LINE_BYTES = 4 << 20
 """More than any line of our callback can have."""
+_CHUNK = 1 << 16
+"""Bytes that are read at once."""
 _GRACE = 5.0
 """Seconds for processes to end by themselves when asked to."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Playbook:
     """A running ansible-playbook."""
 
     process: subprocess.Popen[bytes]
     events: int
+    """Read end of the pipe that event lines come from."""
     folder: Path
+    _rest: bytes = field(default=b"", init=False)
 
-    def lines(self, seconds: float) -> Iterator[bytes]:
-        """Yield event lines until there are no more, at most for so many seconds."""
-        deadline = time.monotonic() + seconds
-        rest = b""
-        while (chunk := self._read(deadline)) and len(rest) <= _LINE_BYTES:
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from whole
+    def lines(self) -> list[bytes] | None:
+        """Event lines that have come by now, without waiting; None when there will be no more."""
+        # Asked first: what it wrote before it ended is then in the pipe.
+        ended = self.process.poll() is not None
+        waiting = select.poll()
+        waiting.register(self.events, select.POLLIN)
+        if not waiting.poll(0):
+            return None if ended else []
+        chunk = os.read(self.events, _CHUNK)
+        if not chunk or len(self._rest) > _LINE_BYTES:
+            return None
+        *whole, self._rest = (self._rest + chunk).split(b"\n")
+        return whole
 
     def has_ended(self) -> bool:
         """Whether Ansible itself came to an end, after the last of its lines or a moment later."""
@@ -53,16 +63,6 @@ class Playbook:
             lines = [line for line in output.read().decode(errors="replace").splitlines() if line.strip()]
         useful = [line for line in lines if "ERROR" in line] or lines
         return safe(useful[-1], limit=400) if useful else ""
-
-    def _read(self, deadline: float) -> bytes:
-        """The next bytes; empty at the end of the events or of the time."""
-        while (left := deadline - time.monotonic()) > 0:
-            ended = self.process.poll() is not None
-            if select.select([self.events], [], [], 0 if ended else min(left, 0.5))[0]:
-                return os.read(self.events, 65536)
-            if ended:
-                return b""
-        return b""
 
 
 @contextmanager

@@ -1,19 +1,24 @@
-"""The runner of a rollout: one ansible-playbook for the whole work."""
+"""The runner of a rollout: a few ansible-playbook processes side by side, their results as they come."""
 
 from __future__ import annotations
 
+import os
+import select
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import ceil
 from pathlib import Path
 
 from mvpc.errors import RolloutError
-from mvpc.model import COMPONENTS, ComponentResult, HostWork, Outcome
-from mvpc.playbook.folder import fill, run_folder
+from mvpc.model import ComponentResult, HostWork, Outcome
 from mvpc.playbook.hosts import Login, unfit
-from mvpc.playbook.process import Playbook, playbook
-from mvpc.playbook.tally import Tally
+from mvpc.playbook.shard import Shard, Terms
+from mvpc.playbook.shards import shards
+
+_LOOK_MS = 500
+"""How often deadlines, and processes that ended without a word, are looked at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,8 +30,10 @@ class AnsibleRunner:
     user: str
     port: int
     key: Path
-    at_once: int = 20
-    """Laptops that are worked on at the same time (forks)."""
+    at_once: int = 50
+    """Laptops that are worked on at the same time, over all processes (forks)."""
+    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """ansible-playbook processes side by side. One cannot keep more than one core busy."""
     component_seconds: int = 1800
     """How long one component may take on one laptop; a large office suite over a slow VPN needs its time."""
 
@@ -51,31 +58,47 @@ class AnsibleRunner:
     def _play(self, work: Sequence[HostWork]) -> Iterator[ComponentResult]:
         if not self.key.is_file():
             raise RolloutError("there is no SSH key", where=str(self.key), hint="Set ssh.key in mvpc.toml")
-        tally = Tally.of(work)
+        waiting = deque(shards(work, processes=self.processes))
+        terms = self._terms(len(waiting))
+        running: list[Shard] = []
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.processes:
+                    running.append(Shard.start(waiting.popleft(), terms))
+                _await(running)
+                for shard in running:
+                    yield from shard.take()
+                for shard in [shard for shard in running if shard.over]:
+                    yield from shard.finish()
+                    running.remove(shard)
+        finally:
+            _end(running)
+
+    def _terms(self, number: int) -> Terms:
         login = Login(user=self.user, port=self.port, key=self.key.absolute())
-        with run_folder() as folder:
-            fill(folder, work, login, seconds=self.component_seconds)
-            with playbook(folder, self._arguments(folder, work), config=self.playbooks / "ansible.cfg") as ansible:
-                for line in ansible.lines(self._seconds(work)):
-                    yield from tally.take(line)
-                yield from tally.rest(_why_not(ansible, tally))
+        return Terms(
+            playbooks=self.playbooks,
+            login=login,
+            forks=max(1, self.at_once // min(self.processes, number)),
+            component_seconds=self.component_seconds,
+        )
 
-    def _arguments(self, folder: Path, work: Sequence[HostWork]) -> list[str]:
-        wanted = {name for item in work for name in item.components}
-        return [
-            f"--inventory={folder / 'inventory.json'}",
-            f"--forks={min(self.at_once, len(work))}",
-            # Only roles that somebody needs: each task costs the controller time on every laptop, even a skipped one.
-            f"--tags={','.join(name for name in COMPONENTS if name in wanted)}",
-            "--skip-tags=verdict",
-            "--",
-            str(self.playbooks / "site.yml"),
-        ]
 
-    def _seconds(self, work: Sequence[HostWork]) -> float:
-        """The time after which something must hang: every laptop of every batch took all the time it may."""
-        batches = ceil(len(work) / self.at_once)
-        return 60.0 + batches * self.component_seconds * max(len(item.components) for item in work)
+def _await(running: Sequence[Shard]) -> None:
+    """Wait until some Ansible says something, or until it is time to look at clocks and processes."""
+    events = select.poll()
+    for shard in running:
+        events.register(shard.ansible.events, select.POLLIN)
+    events.poll(_LOOK_MS)
+
+
+def _end(running: Sequence[Shard]) -> None:
+    """End what still runs: ask all, and then see to each."""
+    for shard in running:
+        with suppress(ProcessLookupError):
+            shard.ansible.process.terminate()
+    for shard in running:
+        shard.close()
 
 
 def _refuse(item: HostWork, reason: str) -> Iterator[ComponentResult]:
@@ -87,15 +110,3 @@ def _refuse(item: HostWork, reason: str) -> Iterator[ComponentResult]:
             at=datetime.now(tz=UTC),
             error=reason,
         )
-
-
-def _why_not(ansible: Playbook, tally: Tally) -> str:
-    """Why results are missing; raises RolloutError when Ansible itself did not work."""
-    if not tally.waiting:
-        return ""
-    if not ansible.has_ended():
-        return "no result in time; the run was stopped"
-    complaint = ansible.complaint() or f"exit code {ansible.process.returncode}"
-    if not tally.begun:
-        raise RolloutError(f"Ansible could not start: {complaint}")
-    return f"Ansible ended without a result for it: {complaint}"

@@ -25,7 +25,7 @@ import pytest
 from mvpc.errors import RolloutError
 from mvpc.inventory.difference import ImportDifference
 from mvpc.model import Bundle, Component, ComponentResult, Device, File, HostWork, Outcome
-from mvpc.playbook import AnsibleRunner
+from mvpc.playbook import AnsibleRunner, shards
 from mvpc.playbook.folder import fill, run_folder
 from mvpc.playbook.hosts import Login, inventory
 from mvpc.playbook.process import _marked, playbook
@@ -273,6 +273,36 @@ def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path: Path):
     assert run_folders(laptop) == []
     assert not folder.exists()
     assert _marked(folder) == []
+
+
+def test_shards_run_side_by_side_and_end_together_when_the_run_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shards, "SMALLEST", 1)
+    with booted(tmp_path) as laptop:
+        asleep = replace(laptop.device, hostname="nb-000002", address="127.0.0.2")
+        work = [some_work(laptop.device, vpn=hanging(tmp_path)), some_work(asleep, base=File(path="/nowhere"))]
+        with closing(a_runner(laptop, processes=2).run(work)) as results:
+            first = next(results)
+            assert (first.device, first.outcome) == ("nb-000002", Outcome.UNREACHABLE)
+            folders = run_folders(laptop)
+            assert len(folders) == 2
+    assert run_folders(laptop) == []
+    assert [_marked(folder) for folder in folders] == [[], []]
+
+
+def test_more_shards_than_processes_are_served_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, laptop: Laptop
+):
+    monkeypatch.setattr(shards, "SMALLEST", 1)
+    devices = [replace(laptop.device, hostname=f"nb-00000{number}", address="127.0.0.2") for number in (2, 3, 4)]
+    parts = zip(devices, ("base", "vpn", "wifi"), strict=True)
+    work = [some_work(device, **{part: File(path="/nowhere")}) for device, part in parts]
+    results = list(a_runner(laptop, processes=1).run(work))
+    assert {(result.device, result.outcome) for result in results} == {
+        (device.hostname, Outcome.UNREACHABLE) for device in devices
+    }
+    assert run_folders(laptop) == []
 
 
 def test_ansible_ends_when_mvpc_is_killed_and_nobody_listens(laptop: Laptop, tmp_path: Path):

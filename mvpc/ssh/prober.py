@@ -1,0 +1,148 @@
+"""Ask many laptops at once how they are."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from mvpc.device import FORMAT, Answer, parse_answer, program
+from mvpc.model import Device, Outcome, Probe, Reach
+from mvpc.ssh.calls import CONNECT_SECONDS, Calls
+from mvpc.ssh.session import Login, NotReachedError, exchange, load_key
+from mvpc.text import safe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SshProber:
+    """Asks many laptops at once; see `mvpc.rollout.Prober`."""
+
+    user: str
+    port: int
+    key: Path
+    now: Callable[[], datetime] = lambda: datetime.now(tz=UTC)
+    at_once: int = 48
+
+    def probe(self, devices: Sequence[Device]) -> Iterator[Probe]:
+        """Ask every device; yields answers as they come, one for each device.
+
+        Raises:
+            MvpcError: our own SSH key cannot be used.
+        """
+        if not devices:
+            return
+        login = Login(user=self.user, port=self.port, key=load_key(self.key))
+        with closing(Calls(self.port)) as calls, ThreadPoolExecutor(min(self.at_once, len(devices))) as pool:
+            inquiry = _Inquiry(deque(devices), calls, pool, partial(self._ask, login), room=2 * self.at_once)
+            try:
+                while inquiry.open:
+                    inquiry.call()
+                    for device, reached in calls.settled():
+                        if isinstance(reached, OSError):
+                            yield self._unanswered(device, Reach.UNREACHABLE, _silence(self.port, reached))
+                        else:
+                            inquiry.ask(device, reached)
+                    yield from inquiry.answers()
+            finally:
+                inquiry.cancel()
+
+    def _ask(self, login: Login, device: Device, connection: socket.socket | None) -> Probe:
+        try:
+            with connection or self._connect(device) as connected:
+                answer = parse_answer(exchange(device, login, connected, program(_question(device))))
+        except NotReachedError as reason:
+            return self._unanswered(device, reason.reach, str(reason))
+        except ValueError as error:
+            return self._unanswered(device, Reach.BROKEN, f"its answer is no valid report: {error}")
+        if answer.error:
+            return self._unanswered(device, Reach.BROKEN, answer.error)
+        return self._answered(device, answer)
+
+    def _connect(self, device: Device) -> socket.socket:
+        """For a laptop with a name for an address, which has to be looked up."""
+        try:
+            return socket.create_connection((device.address or device.hostname, self.port), timeout=CONNECT_SECONDS)
+        except OSError as error:
+            raise NotReachedError(Reach.UNREACHABLE, _silence(self.port, error)) from error
+
+    def _unanswered(self, device: Device, reach: Reach, detail: str) -> Probe:
+        return Probe(device=device.hostname, at=self.now(), reach=reach, detail=safe(detail, limit=300))
+
+    def _answered(self, device: Device, answer: Answer) -> Probe:
+        return Probe(
+            device=device.hostname,
+            at=self.now(),
+            reach=Reach.REACHED,
+            generation=answer.generation,
+            digests={part.name: part.digest for part in answer.components},
+            drift={
+                part.name: tuple(safe(change, limit=300) for change in part.changes)
+                for part in answer.components
+                if part.outcome != Outcome.UNCHANGED
+            },
+            facts=answer.facts,
+        )
+
+
+@dataclass(slots=True)
+class _Inquiry:
+    """Which laptops are still to be called, and which ones a thread talks to."""
+
+    waiting: deque[Device]
+    calls: Calls
+    pool: ThreadPoolExecutor
+    talk: Callable[[Device, socket.socket | None], Probe]
+    room: int = field(kw_only=True)
+    """Laptops that have answered and whose turn has not come; with more nobody new is called."""
+    asked: dict[Future[Probe], socket.socket | None] = field(default_factory=dict)
+
+    @property
+    def open(self) -> bool:
+        """Whether an answer is still missing."""
+        return bool(self.waiting or self.calls.pending or self.asked)
+
+    def call(self) -> None:
+        """Call as many as may be called at once."""
+        while self.waiting and self.calls.pending < self.calls.most and len(self.asked) < self.room:
+            device = self.waiting.popleft()
+            if not self.calls.start(device):
+                self.ask(device, None)
+
+    def ask(self, device: Device, connection: socket.socket | None) -> None:
+        """Let a thread talk to a laptop as soon as one is free."""
+        future = self.pool.submit(self.talk, device, connection)
+        self.asked[future] = connection
+        future.add_done_callback(lambda _: self.calls.wake())
+
+    def answers(self) -> Iterator[Probe]:
+        """Answers that are complete."""
+        for future in [each for each in self.asked if each.done()]:
+            del self.asked[future]
+            yield future.result()
+
+    def cancel(self) -> None:
+        """Talk to nobody new."""
+        for future, connection in self.asked.items():
+            if future.cancel() and connection:
+                connection.close()
+
+
+def _silence(port: int, error: OSError) -> str:
+    return f"no answer on port {port} ({error.strerror or error})"
+
+
+def _question(device: Device) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "action": "probe",
+        "device": device.hostname,
+        "generation": 0,
+        "diff": False,
+        "components": [],
+    }

@@ -1,0 +1,157 @@
+"""One SSH session: log in as the inventory says, run the device program, read what it prints within bounds."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+from paramiko.pkey import UnknownKeyType
+
+from mvpc.errors import MvpcError
+from mvpc.model import Device, Reach
+
+GREETING_SECONDS = 10
+"""For sshd to say its name, and for each step of the login; a laptop that just woke up is slow."""
+ANSWER_SECONDS = 60
+"""The program itself takes about a second; a laptop that hangs must not hold up the others."""
+ANSWER_BYTES = 1 << 20
+COMMAND = "sudo -n /usr/bin/python3 -I -"
+
+# Without a handler Python prints what paramiko logs: a traceback for every laptop whose sshd hangs.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """How mvpc logs in on every laptop."""
+
+    user: str
+    port: int
+    key: paramiko.PKey
+
+
+class NotReachedError(Exception):
+    """How far we came, and why no further."""
+
+    def __init__(self, reach: Reach, detail: str) -> None:
+        super().__init__(detail)
+        self.reach = reach
+
+
+def exchange(device: Device, login: Login, connection: socket.socket, program: str) -> str:
+    """Send the program over a new connection and return what it printed; raises NotReachedError."""
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    try:
+        name = device.hostname if login.port == 22 else f"[{device.hostname}]:{login.port}"
+        kind, host_key = _host_key(device)
+        client.get_host_keys().add(name, kind, host_key)
+        _log_in(client, device, login, connection)
+        return _run(client, program)
+    finally:
+        client.close()
+        connection.close()
+
+
+def load_key(path: Path) -> paramiko.PKey:
+    """Our own private key; raises MvpcError when it cannot be used."""
+    try:
+        return paramiko.PKey.from_path(path)
+    except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as error:
+        raise MvpcError(
+            "the SSH key of this controller cannot be used",
+            where=str(path),
+            hint="Set ssh.key in mvpc.toml to a private key without passphrase that the laptops accept",
+        ) from error
+
+
+def _host_key(device: Device) -> tuple[str, paramiko.PKey]:
+    try:
+        kind, encoded = device.host_key.split()[:2]
+        return kind, paramiko.PKey.from_type_string(kind, base64.b64decode(encoded, validate=True))
+    except (ValueError, binascii.Error, paramiko.SSHException, UnknownKeyType) as error:
+        raise NotReachedError(Reach.REFUSED, "the inventory holds no usable SSH host key for it") from error
+
+
+def _log_in(client: paramiko.SSHClient, device: Device, login: Login, connection: socket.socket) -> None:
+    try:
+        client.connect(
+            device.hostname,
+            port=login.port,
+            username=login.user,
+            pkey=login.key,
+            sock=connection,
+            allow_agent=False,
+            look_for_keys=False,
+            banner_timeout=GREETING_SECONDS,
+            auth_timeout=GREETING_SECONDS * 2,
+        )
+    except paramiko.BadHostKeyException as error:
+        raise NotReachedError(
+            Reach.REFUSED, "its SSH host key is not the one in the inventory: not the laptop we know"
+        ) from error
+    except paramiko.AuthenticationException as error:
+        raise NotReachedError(Reach.REFUSED, f"it does not let {login.user} in") from error
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        if "not found in known_hosts" in str(error):
+            reason = "it offers another kind of SSH host key than the inventory holds"
+            raise NotReachedError(Reach.REFUSED, reason) from error
+        raise NotReachedError(Reach.UNREACHABLE, f"SSH did not come up ({error})") from error
+
+
+_SLOW = f"it let us in, but gave no answer within {ANSWER_SECONDS} s"
+
+
+def _run(client: paramiko.SSHClient, text: str) -> str:
+    """Run the program on the laptop; everything it says is bounded in size and time."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    try:
+        stdin, stdout, stderr = client.exec_command(COMMAND, timeout=ANSWER_SECONDS)
+        stdin.write(text)
+        stdin.channel.shutdown_write()
+        printed = _read(stdout, deadline)
+        if stdout.channel.recv_exit_status() != 0 and not printed.strip():
+            complaint = stderr.read(400).decode(errors="replace").strip()
+            raise NotReachedError(Reach.BROKEN, f"the program did not run: {complaint or 'no reason given'}")
+    except TimeoutError as error:
+        raise NotReachedError(Reach.BROKEN, _SLOW) from error
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise NotReachedError(
+            Reach.BROKEN, f"the connection broke off ({str(error) or type(error).__name__})"
+        ) from error
+    return printed.decode(errors="replace")
+
+
+def _read(stream: paramiko.ChannelFile, deadline: float) -> bytes:
+    printed = bytearray()
+    while chunk := stream.read(65536):
+        printed += chunk
+        if len(printed) > ANSWER_BYTES:
+            raise NotReachedError(Reach.BROKEN, f"its answer is longer than {ANSWER_BYTES >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise NotReachedError(Reach.BROKEN, _SLOW)
+    return bytes(printed)
+
+
+def make_key(path: Path, *, comment: str) -> str:
+    """Make the controller's own SSH key unless it exists; returns the public key as one line.
+
+    ECDSA on P-384, since BSI TR-02102-4 lists it and OpenSSH on laptops accepts it with every edition.
+
+    Raises:
+        MvpcError: the key can neither be read nor written.
+    """
+    if not path.exists():
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            paramiko.ECDSAKey.generate(bits=384).write_private_key_file(str(path))
+        except OSError as error:
+            raise MvpcError(f"the SSH key cannot be written ({error.strerror})", where=str(path)) from error
+    key = load_key(path)
+    return f"{key.get_name()} {key.get_base64()} {comment}"
