@@ -31,7 +31,7 @@ demo: venv lab-packages  ## Build the image, boot three laptops, import, plan, r
 	@docs/demo.sh
 
 test: check  ## Every test: what needs root and Debian runs where both are there
-	@$(call apt-install,$(LAB_PACKAGES) $(TEST_PACKAGES)) || echo "make test: no lab here, so only what needs none is tested"
+	@{ $(call apt-install,$(LAB_PACKAGES) $(TEST_PACKAGES)) ; } && mvpc image build || echo "make test: no lab here, so only what needs none is tested"
 	pytest tests/integration tests/acceptance
 
 check: venv lint unit  ## Quick: style, types, architecture, unit tests, playbooks
@@ -52,6 +52,7 @@ format: venv  ## Let ruff format and mend what it can
 
 bench: venv  ## Measure the figures that docs/explanation/figures.md names
 	@set -e; for each in tests/bench/bench_*.py; do echo "== $$each"; python $$each; done
+	@echo "== tests/bench/peers (LAPTOPS=8 for a quick one)"; python -m tests.bench.peers
 
 docs: venv  ## Write the generated parts of the reference
 	python docs/generate.py
