@@ -6,8 +6,8 @@ lock paths (`lock: [base.ssh]`); layers below it may not set them.
 
 from __future__ import annotations
 
-from mvpc.profiles.layers import FOLDER, KINDS, Codes, Layers, find_layers, is_note, read_layer
-from mvpc.profiles.merging import Layer, Merged, explain, flatten, merge
+from mvpc.profiles.layers import FOLDER, KINDS, Codes, Layers, is_note, read_layer
+from mvpc.profiles.merging import Layer, Merged, flatten, merge
 from mvpc.profiles.paths import Keys, covers, dotted, in_order, suggestion
 from mvpc.profiles.revision import at_revision
 from mvpc.profiles.stray import stray_files
@@ -23,8 +23,6 @@ __all__ = [
     "at_revision",
     "covers",
     "dotted",
-    "explain",
-    "find_layers",
     "flatten",
     "in_order",
     "is_note",

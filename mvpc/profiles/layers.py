@@ -64,12 +64,6 @@ class Layers:
         return self._merged[files]
 
 
-def find_layers(root: Path, *, workplace: str, ressort: str, authority: str, hostname: str) -> tuple[Path, ...]:
-    """Paths of the layers that hold for a device, base first; raises InputError when base.yml is missing."""
-    stack = Layers(root).stack(workplace=workplace, ressort=ressort, authority=authority, hostname=hostname)
-    return tuple(root / file for file in stack)
-
-
 def read_layer(path: Path, *, root: Path) -> Layer:
     """Read one layer file; raises InputError with every problem in it."""
     node = load(path, root=root)

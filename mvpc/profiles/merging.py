@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mvpc.errors import InputError, NotFoundError, Problem
+from mvpc.errors import InputError, Problem
 from mvpc.model import Origin, Scalar, Source
-from mvpc.profiles.paths import Keys, covers, dotted, in_order, suggestion
+from mvpc.profiles.paths import Keys, covers, dotted, in_order
 from mvpc.yamlfile import MappingNode, Node, ScalarNode, to_plain
 
 
@@ -58,21 +58,6 @@ def merge(layers: Iterable[Layer]) -> Merged:
     if state.problems:
         raise InputError.of(in_order(state.problems))
     return state.result()
-
-
-def explain(merged: Merged, path: str) -> dict[str, Origin]:
-    """Dotted path -> origin of the value at `path`, or of every value below it.
-
-    Raises:
-        NotFoundError: nothing is set there.
-    """
-    found = {dotted(keys): origin for keys, origin in merged.origins.items() if covers(path, dotted(keys))}
-    if found:
-        return found
-    known = {dotted(keys) for keys in (*merged.origins, *merged.maps)}
-    raise NotFoundError(
-        f"no layer sets {path}", hint=suggestion(path, known) or "See all with: mvpc profile show DEVICE"
-    )
 
 
 def flatten(merged: Merged, component: str) -> dict[str, Scalar]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mvpc.errors import InputError, NotFoundError, Problem
+from mvpc.errors import InputError, Problem
 from mvpc.model import Source
-from mvpc.profiles import Layers, explain, find_layers, flatten, in_order, merge, read_layer, stray_files
+from mvpc.profiles import Layers, flatten, in_order, merge, read_layer, stray_files
 
 FOLDERS = "Layers are base.yml and files in workplaces/, ressorts/, authorities/, devices/"
 DEVICE = {"workplace": "mobile", "ressort": "fm", "authority": "fa-schwerin", "hostname": "nb-000123"}
@@ -27,13 +27,12 @@ def problems(error: InputError) -> list[str]:
 
 def test_layers_are_found_in_the_order_of_precedence(tmp_path: Path):
     build(tmp_path, base="", workplaces__mobile="", ressorts__fm="", authorities__fa_schwerin="", devices__nb_000123="")
-    found = [path.relative_to(tmp_path / "profiles").as_posix() for path in find_layers(tmp_path, **DEVICE)]
-    assert found == [
-        "base.yml",
-        "workplaces/mobile.yml",
-        "ressorts/fm.yml",
-        "authorities/fa-schwerin.yml",
-        "devices/nb-000123.yml",
+    assert list(Layers(tmp_path).stack(**DEVICE)) == [
+        "profiles/base.yml",
+        "profiles/workplaces/mobile.yml",
+        "profiles/ressorts/fm.yml",
+        "profiles/authorities/fa-schwerin.yml",
+        "profiles/devices/nb-000123.yml",
     ]
 
 
@@ -82,20 +81,9 @@ def test_a_layer_is_a_map(tmp_path: Path):
 
 def test_a_value_is_explained_with_everyone_that_it_overrode(tmp_path: Path):
     layers = Layers(build(tmp_path, base="vpn: {tunnel: full}", ressorts__fm="\nvpn: {tunnel: split}"))
-    origin = explain(layers.merged(layers.stack(**DEVICE)), "vpn.tunnel")["vpn.tunnel"]
+    origin = layers.merged(layers.stack(**DEVICE)).origins["vpn", "tunnel"]
     assert (origin.value, str(origin.source)) == ("split", "profiles/ressorts/fm.yml:2")
     assert origin.overrides == (("full", Source("profiles/base.yml", 1)),)
-
-
-def test_a_part_is_explained_with_every_value_below_it(tmp_path: Path):
-    layers = Layers(build(tmp_path, base="vpn: {tunnel: full, dns: {servers: {10.0.0.1: present}}}\nvpnx: 1"))
-    assert list(explain(layers.merged(layers.stack(**DEVICE)), "vpn")) == ["vpn.tunnel", "vpn.dns.servers.10.0.0.1"]
-
-
-def test_a_misspelt_path_gets_the_nearest_one(tmp_path: Path):
-    layers = Layers(build(tmp_path, base="vpn: {tunnel: full}"))
-    with pytest.raises(NotFoundError, match=r"no layer sets vpn\.tunel\. Perhaps vpn.tunnel is meant"):
-        explain(layers.merged(layers.stack(**DEVICE)), "vpn.tunel")
 
 
 def test_a_component_is_flattened_to_paths_and_values(tmp_path: Path):
