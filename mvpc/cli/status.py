@@ -50,8 +50,9 @@ def status(
     if live:
         _ask(project, device)
     with Reader(project.database) as reader:
-        found = device_status(_knowledge(reader, device), now())
-        facts = _facts(reader, device)
+        known = _knowledge(reader, device)
+    found = device_status(known, now())
+    facts = known.seen.facts if known.seen else {}
     if as_json:
         from mvpc.cli.console import print_json  # noqa: PLC0415 - loads Rich
 
@@ -70,11 +71,6 @@ def _knowledge(reader: Reader, device: Device) -> Knowledge:
         last_rollout=row,
         waits=reader.waiting([name]).get(name, ()),
     )
-
-
-def _facts(reader: Reader, device: Device) -> Mapping[str, Any]:
-    seen = reader.device_states([device.hostname]).get(device.hostname)
-    return seen.facts if seen else {}
 
 
 def _ask(project: Project, device: Device) -> None:

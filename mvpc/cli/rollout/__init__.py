@@ -7,17 +7,11 @@ from typing import Annotated
 
 import typer
 
-from mvpc.cli.console import confirm, say
-from mvpc.cli.context import actor, current_project, today
-from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption, examine, show_plan
+from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption
 from mvpc.cli.rollout import looking, reporting, steering
-from mvpc.cli.rollout.running import check_approval, finish, run
+from mvpc.cli.rollout.starting import begin, from_file, made_now
 from mvpc.errors import InputError
-from mvpc.fleet import Fleet, Selection
-from mvpc.job import make_job
-from mvpc.model import Plan
-from mvpc.plan import Subject, make_plan
-from mvpc.planfile import read_plan
+from mvpc.fleet import Selection
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 app.command("list")(looking.list_rollouts)
@@ -57,30 +51,4 @@ def rollout(
         raise InputError("which laptops?", hint="Name a --ressort, an --authority or a --device, or --all, or a --plan")
     if as_json and not yes:
         raise InputError("--json cannot ask back", hint="Add --yes")
-    _roll_out(*(_from_file(plan) if plan else _made_now(selection)), yes=yes, as_json=as_json)
-
-
-def _made_now(selection: Selection) -> tuple[Plan, list[Subject]]:
-    project = current_project()
-    fleet = Fleet(project, on=today())
-    subjects = examine(fleet, fleet.select(selection), ask=True)
-    return make_plan(str(selection), subjects, project.rings), subjects
-
-
-def _from_file(path: Path) -> tuple[Plan, list[Subject]]:
-    plan = read_plan(path)
-    fleet = Fleet(current_project(), on=today())
-    return plan, examine(fleet, fleet.named(plan.ressorts), ask=True)
-
-
-def _roll_out(plan: Plan, subjects: list[Subject], *, yes: bool, as_json: bool) -> None:
-    if not as_json:
-        show_plan(plan, each_device=False)
-    job = make_job(plan, subjects, actor=actor())
-    if not plan.changes and not job.asleep:
-        finish(plan, None, as_json=as_json)
-    check_approval(current_project(), plan)
-    if plan.changes and not yes and not confirm("Roll out?"):
-        say("nothing was changed")
-        raise typer.Exit(1)
-    finish(plan, run(job, quiet=as_json), as_json=as_json)
+    begin(*(from_file(plan) if plan else made_now(selection)), yes=yes, as_json=as_json)

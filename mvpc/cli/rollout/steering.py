@@ -11,9 +11,10 @@ from mvpc.cli.console import say
 from mvpc.cli.context import actor, current_project, login, now, today
 from mvpc.cli.planning import JsonOption, examine, show_plan
 from mvpc.cli.rollout.running import check_approval, finish, run
+from mvpc.cli.rollout.starting import begin, made_now
 from mvpc.cli.words import count
 from mvpc.errors import InputError, RolloutError
-from mvpc.fleet import Fleet
+from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
 from mvpc.model import RESUMABLE, Gate, Outcome, Reach, Ring, RolloutRecord, RolloutState
 from mvpc.plan import make_plan
@@ -65,13 +66,9 @@ def retry(
     if not bad:
         say(f"no laptop of rollout {number} failed or was unreachable")
         return
-    from mvpc.cli.rollout import rollout as begin  # noqa: PLC0415 - they are commands of each other
-
-    begin(_NoSubcommand(), device=sorted(bad), yes=yes, as_json=as_json)  # type: ignore[arg-type]
-
-
-class _NoSubcommand:
-    invoked_subcommand = None
+    if as_json and not yes:
+        raise InputError("--json cannot ask back", hint="Add --yes")
+    begin(*made_now(Selection(devices=tuple(sorted(bad)))), yes=yes, as_json=as_json)
 
 
 def pause(number: Number) -> None:

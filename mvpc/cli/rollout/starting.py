@@ -1,0 +1,47 @@
+"""Begin a rollout: from a selection made just now, or from a plan that was reviewed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from mvpc.cli.console import confirm, say
+from mvpc.cli.context import actor, current_project, today
+from mvpc.cli.planning import examine, show_plan
+from mvpc.cli.rollout.running import check_approval, finish, run
+from mvpc.fleet import Fleet, Selection
+from mvpc.job import make_job
+from mvpc.model import Plan
+from mvpc.plan import Subject, make_plan
+from mvpc.planfile import read_plan
+
+
+def made_now(selection: Selection) -> tuple[Plan, list[Subject]]:
+    """A plan for what the laptops of a selection are now."""
+    project = current_project()
+    fleet = Fleet(project, on=today())
+    subjects = examine(fleet, fleet.select(selection), ask=True)
+    return make_plan(str(selection), subjects, project.rings), subjects
+
+
+def from_file(path: Path) -> tuple[Plan, list[Subject]]:
+    """The plan in a file, with what its laptops are now."""
+    plan = read_plan(path)
+    fleet = Fleet(current_project(), on=today())
+    return plan, examine(fleet, fleet.named(plan.ressorts), ask=True)
+
+
+def begin(plan: Plan, subjects: list[Subject], *, yes: bool, as_json: bool) -> NoReturn:
+    """Show a plan, ask, carry it out, and leave with the exit code that says how it ended."""
+    if not as_json:
+        show_plan(plan, each_device=False)
+    job = make_job(plan, subjects, actor=actor())
+    if not plan.changes and not job.asleep:
+        finish(plan, None, as_json=as_json)
+    check_approval(current_project(), plan)
+    if plan.changes and not yes and not confirm("Roll out?"):
+        say("nothing was changed")
+        raise typer.Exit(1)
+    finish(plan, run(job, quiet=as_json), as_json=as_json)
