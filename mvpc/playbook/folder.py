@@ -50,7 +50,14 @@ def run_folder() -> Iterator[Path]:
 
 
 def fill(folder: Path, work: Sequence[HostWork], login: Login, *, seconds: int) -> None:
-    """Write what Ansible needs for this work: one bundle per laptop, and the inventory."""
+    """Write what Ansible needs for this work: one bundle per laptop, and the inventory.
+
+    Args:
+        folder: the run folder.
+        work: laptops with what they should be.
+        login: how Ansible reaches them.
+        seconds: how long one component may take on one laptop.
+    """
     (folder / "bundles").mkdir(mode=0o700)
     hosts: dict[str, dict[str, Any]] = {}
     for item in work:
@@ -61,7 +68,7 @@ def fill(folder: Path, work: Sequence[HostWork], login: Login, *, seconds: int) 
             **host_variables(item.device, login),
             "mvpc_bundle_file": str(path),
             "mvpc_components": item.components,
-            **{f"{component}_timeout": seconds for component in item.components},
+            "mvpc_seconds": seconds * len(item.components),
         }
     _write_private(folder / "inventory.json", inventory(hosts))
 

@@ -26,7 +26,7 @@ class AnsibleRunner:
     """Converges laptops with ansible-playbook; see `mvpc.rollout.Runner`."""
 
     playbooks: Path
-    """Folder with site.yml and ansible.cfg; absolute."""
+    """Folder with rollout.yml and ansible.cfg; absolute."""
     user: str
     port: int
     key: Path

@@ -10,7 +10,7 @@ from math import ceil
 from pathlib import Path
 
 from mvpc.errors import RolloutError
-from mvpc.model import COMPONENTS, ComponentResult, HostWork
+from mvpc.model import ComponentResult, HostWork
 from mvpc.playbook.folder import fill, run_folder
 from mvpc.playbook.hosts import Login
 from mvpc.playbook.process import Playbook, playbook
@@ -84,15 +84,11 @@ class Shard:
 
 
 def _arguments(folder: Path, work: Sequence[HostWork], terms: Terms) -> list[str]:
-    wanted = {name for item in work for name in item.components}
     return [
         f"--inventory={folder / 'inventory.json'}",
         f"--forks={min(terms.forks, len(work))}",
-        # Only roles that somebody needs: each task costs the controller time on every laptop, even a skipped one.
-        f"--tags={','.join(name for name in COMPONENTS if name in wanted)}",
-        "--skip-tags=verdict",
         "--",
-        str(terms.playbooks / "site.yml"),
+        str(terms.playbooks / "rollout.yml"),
     ]
 
 

@@ -54,6 +54,8 @@ class Tally:
             self.trouble[str(event.get("host"))] = str(event.get("text"))
         elif kind == "result":
             yield from self._results(event)
+        elif kind == "lost":
+            yield from self._lost(event)
 
     def rest(self, reason: str) -> Iterator[ComponentResult]:
         """Fail everything that got no result."""
@@ -63,19 +65,19 @@ class Tally:
 
     def _results(self, event: Mapping[str, Any]) -> Iterator[ComponentResult]:
         device, component = str(event.get("host")), str(event.get("component"))
-        if (device, component) not in self.waiting:
-            return
-        if event.get("outcome") != Outcome.UNREACHABLE:
+        if (device, component) in self.waiting:
             yield self._result(device, component, event)
-            return
-        # Ansible drops a laptop that does not answer, so its other components will not be heard of.
-        outcome, error = _unreached(str(event.get("error")))
+
+    def _lost(self, event: Mapping[str, Any]) -> Iterator[ComponentResult]:
+        """Nothing more will be heard of the laptop, so this is the result of all that is awaited of it."""
+        device, said = str(event.get("host")), str(event.get("error")).removeprefix("Task failed: ")
+        lost = _unreached(said) if event.get("outcome") == Outcome.UNREACHABLE else (Outcome.FAILED, _shown(said))
         for name in [name for host, name in self.waiting if host == device]:
-            yield self._close(device, name, outcome=outcome, at=_at(event), error=error)
+            yield self._close(device, name, outcome=lost[0], at=_at(event), error=lost[1])
 
     def _result(self, device: str, component: str, event: Mapping[str, Any]) -> ComponentResult:
         digest = str(event.get("digest", ""))
-        outcome, error = _outcome(event), str(event.get("error", "")).removeprefix("Task failed: ")
+        outcome, error = _outcome(event), str(event.get("error", ""))
         if outcome is not Outcome.FAILED and digest != self.waiting[device, component]:
             outcome, error = Outcome.FAILED, "the laptop's ledger does not show what was sent"
         return self._close(

@@ -265,9 +265,10 @@ def test_a_laptop_that_hangs_is_failed_when_its_time_is_over(tmp_path: Path):
 
 def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path: Path):
     with booted(tmp_path) as laptop:
-        work = some_work(laptop.device, base=File(path=f"{tmp_path}/done", content="x"), vpn=hanging(tmp_path))
-        with closing(a_runner(laptop).run([work])) as results:
-            assert next(results).component == "base"
+        asleep = replace(laptop.device, hostname="nb-000002", address="127.0.0.2")
+        work = [some_work(laptop.device, vpn=hanging(tmp_path)), some_work(asleep, base=File(path="/nowhere"))]
+        with closing(a_runner(laptop).run(work)) as results:
+            assert next(results).device == "nb-000002"
             [folder] = run_folders(laptop)
             assert _marked(folder)
     assert run_folders(laptop) == []
@@ -306,10 +307,12 @@ def test_more_shards_than_processes_are_served_one_after_the_other(
 
 
 def test_ansible_ends_when_mvpc_is_killed_and_nobody_listens(laptop: Laptop, tmp_path: Path):
-    work = some_work(laptop.device, base=File(path=f"{tmp_path}/x"), vpn=File(path=f"{tmp_path}/never", content="x"))
+    asleep = replace(laptop.device, hostname="nb-000000", address="127.0.0.2")
+    never = some_work(laptop.device, vpn=File(path=f"{tmp_path}/never", content="x"))
     with run_folder() as folder, (tmp_path / "nobody").open("wb") as nobody:
-        fill(folder, [work], Login(user="mvpc-admin", port=laptop.port, key=laptop.key), seconds=60)
-        arguments = [f"--inventory={folder}/inventory.json", str(PLAYBOOKS / "site.yml")]
+        work = [some_work(asleep, base=File(path="/nowhere")), never]
+        fill(folder, work, Login(user="mvpc-admin", port=laptop.port, key=laptop.key), seconds=60)
+        arguments = [f"--inventory={folder}/inventory.json", "--forks=1", str(PLAYBOOKS / "rollout.yml")]
         with playbook(folder, arguments, config=PLAYBOOKS / "ansible.cfg") as ansible:
             os.dup2(nobody.fileno(), ansible.events)
             assert ansible.process.wait(timeout=30) == -signal.SIGTERM
@@ -328,7 +331,7 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next(tmp_path: Path):
 
 def test_ansible_that_cannot_start_is_an_error_of_the_rollout(laptop: Laptop, tmp_path: Path):
     shutil.copytree(PLAYBOOKS, tmp_path / "playbooks")
-    (tmp_path / "playbooks/site.yml").write_text("- hosts: all\n  rolls: []\n")
+    (tmp_path / "playbooks/rollout.yml").write_text("- hosts: all\n  rolls: []\n")
     runner = a_runner(laptop, playbooks=tmp_path / "playbooks")
     with pytest.raises(RolloutError, match=r"Ansible could not start: .*rolls"):
         list(runner.run([some_work(laptop.device, base=File(path="/nowhere"))]))
@@ -446,8 +449,7 @@ def test_events_are_json_lines_with_fixed_keys(laptop: Laptop, tmp_path: Path):
         fill(folder, [work, asleep], Login(user="mvpc-admin", port=laptop.port, key=laptop.key), seconds=60)
         plain_playbook(
             folder,
-            str(PLAYBOOKS / "site.yml"),
-            "--skip-tags=verdict",
+            str(PLAYBOOKS / "rollout.yml"),
             ANSIBLE_CALLBACKS_ENABLED="mvpc.fleet.events",
             MVPC_EVENTS_FILE=str(tmp_path / "events"),
         )
@@ -457,9 +459,11 @@ def test_events_are_json_lines_with_fixed_keys(laptop: Laptop, tmp_path: Path):
     assert told == {
         ("nb-000001", "base"): "failed",
         ("nb-000001", "wifi"): "changed",
-        ("nb-000002", "base"): "unreachable",
     }
     assert all(set(event) == shape for event in events if event["event"] == "result")
+    [lost] = [event for event in events if event["event"] == "lost"]
+    assert (set(lost), lost["host"]) == ({"event", "at", "host", "outcome", "error"}, "nb-000002")
+    assert lost["outcome"] == "unreachable"
     assert (events[0]["event"], events[-1]["event"]) == ("start", "finish")
     assert (tmp_path / "events").stat().st_mode & 0o777 == 0o600
 

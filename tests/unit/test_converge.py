@@ -543,6 +543,42 @@ def test_installs_and_removals_are_one_transaction(laptop):
     assert laptop.packages.keys() == {"openssh-server", "sudo", "vim", "keepassxc"}
 
 
+def transactions(laptop: Laptop) -> list[str]:
+    return [line.partition(" install ")[2] for line in laptop.commands if " install " in line]
+
+
+def test_all_components_of_a_laptop_share_one_transaction_and_each_tells_of_its_own(laptop):
+    base, software = component(package("vim"), file()), component(package("keepassxc"), name="software", digest="d2")
+
+    answer = ask(laptop, "apply", base, software)
+
+    assert transactions(laptop) == ["keepassxc vim"]
+    assert [(part["name"], part["outcome"], part["digest"], part["changes"]) for part in answer["components"]] == [
+        ("base", "changed", "d1", ["package vim installed", f"file {SSHD} created"]),
+        ("software", "changed", "d2", ["package keepassxc installed"]),
+    ]
+    assert drift(laptop) == []
+
+
+def test_a_component_that_spoils_the_shared_transaction_fails_alone(laptop):
+    base, software = component(package("vim"), file()), component(package("vlm"), name="software", digest="d2")
+
+    answer = ask(laptop, "apply", base, software)
+
+    assert [(part["outcome"], part["digest"], part["error"]) for part in answer["components"]] == [
+        ("changed", "d1", ""),
+        ("failed", "", "apt-get install: E: Unable to locate package vlm"),
+    ]
+    assert "vim" in laptop.packages
+    assert laptop.path(SSHD).exists()
+
+
+def test_components_that_want_opposite_things_have_transactions_of_their_own(laptop):
+    base, software = component(package("vim")), component(package("vim", version="9.1"), name="software")
+    ask(laptop, "apply", base, software)
+    assert transactions(laptop) == ["vim", "vim=9.1"]
+
+
 def test_a_removal_that_would_take_along_what_is_wanted_is_refused(laptop):
     laptop.packages["cups"] = "2.4"
     laptop.broken = {f"{' '.join(APT)} --no": Ran(0, "Remv openssh-server [1]\nRemv cups [2]\n")}

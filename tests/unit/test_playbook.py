@@ -25,6 +25,11 @@ def event(component: str, outcome: str, *, host: str = "nb-000123", **fields: ob
     return json.dumps({**told, "outcome": outcome, "changes": [], "digest": "", "error": "", **fields}).encode()
 
 
+def lost(outcome: str, error: str) -> bytes:
+    told = {"event": "lost", "at": "2026-11-23T12:00:00.000+00:00", "host": "nb-000123"}
+    return json.dumps({**told, "outcome": outcome, "error": error}).encode()
+
+
 def taken(tally: Tally, *lines: bytes) -> list[ComponentResult]:
     return [result for line in lines for result in tally.take(line)]
 
@@ -136,7 +141,7 @@ def test_an_unreachable_laptop_is_unreachable_in_all_components_that_are_left():
         'Task failed: Data could not be sent to remote host "192.0.2.7". Make sure this host can be reached over ssh: '
         "ssh: connect to host 192.0.2.7 port 22: No route to host\r\n"
     )
-    results = taken(tally, event("base", "unchanged", digest="a"), event("vpn", "unreachable", error=error))
+    results = taken(tally, event("base", "unchanged", digest="a"), lost("unreachable", error))
     assert [(r.component, r.outcome) for r in results] == [
         ("base", Outcome.UNCHANGED),
         ("vpn", Outcome.UNREACHABLE),
@@ -155,10 +160,18 @@ def test_an_unreachable_laptop_is_unreachable_in_all_components_that_are_left():
     ],
 )
 def test_a_laptop_that_refuses_or_is_a_stranger_is_failed_not_unreachable(said: str, told: str):
-    [result] = taken(Tally.of([work_for("base")]), event("base", "unreachable", error=said))
+    [result] = taken(Tally.of([work_for("base")]), lost("unreachable", said))
     assert result.outcome is Outcome.FAILED
     assert result.error.startswith("refused: ")
     assert told in result.error
+
+
+def test_a_laptop_that_gave_no_answer_has_failed_in_all_components_that_are_left():
+    results = taken(Tally.of([work_for("base", "wifi")]), lost("failed", "Task failed: no valid answer"))
+    assert [(r.component, r.outcome, r.error) for r in results] == [
+        ("base", Outcome.FAILED, "no valid answer"),
+        ("wifi", Outcome.FAILED, "no valid answer"),
+    ]
 
 
 def test_a_laptop_whose_ledger_shows_something_else_is_failed():

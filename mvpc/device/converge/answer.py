@@ -75,7 +75,7 @@ def carry_out(order: Order, machine: Machine, ledger: Ledger, reports: list[Repo
     else:
         ledger.next_generation = order.generation
     run = begin(order, machine, ledger)
-    reports.extend(walk_through(Walk(run, component)) for component in order.components)
+    reports.extend(walk_through([Walk(run, component) for component in order.components]))
     if order.action == "apply":
         close(ledger, reports)
     facts = cheap_facts(machine, ledger)

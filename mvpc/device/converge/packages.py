@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +20,31 @@ LISTS_STAMP = "/var/lib/mvpc/apt-updated"
 LISTS_SECONDS = 6 * 3600
 
 
+def transact_together(walks: Sequence[Walk]) -> None:
+    """Bring and remove the packages of several components in one transaction: each one costs seconds.
+
+    When it fails, or when the components want opposite things, each one tries on its own, and tells what is wrong.
+    """
+    come = {each for walk in walks for each in missing_packages(walk)}
+    go = {each for walk in walks for each in needless_packages(walk)}
+    agreed = len({each.identity for each in come | go}) == len(come | go)
+    if len(walks) < 2 or not agreed:
+        return
+    with suppress(Failure):
+        transact(walks[0].machine, in_order(come), in_order(go), keep=walks[0].run.kept_packages)
+        for walk in walks:
+            walk.packages_done = True
+
+
+def in_order(packages: Iterable[Package]) -> list[Package]:
+    """The packages by name."""
+    return sorted(packages, key=lambda each: each.name)
+
+
 def package_steps(walk: Walk) -> Iterator[Step]:
     """One transaction for everything, taken with the first step: packages that come and packages that go."""
     come, go = missing_packages(walk), needless_packages(walk)
-    act: Callable[[], object] = partial(transact, walk.machine, come, go, keep=walk.run.kept_packages)
+    act: Callable[[], object] = partial(transact_alone, walk, come, go)
     for each in come:
         version = f" {each.version}" if each.version else ""
         now = walk.seen.version(each.name)
@@ -32,6 +54,12 @@ def package_steps(walk: Walk) -> Iterator[Step]:
     for each in go:
         yield Step(f"package {each.name} is installed", f"package {each.name} removed", act)
         act = nothing
+
+
+def transact_alone(walk: Walk, come: Sequence[Package], go: Sequence[Package]) -> None:
+    """The transaction of one component, unless it was part of a larger one."""
+    if not walk.packages_done:
+        transact(walk.machine, come, go, keep=walk.run.kept_packages)
 
 
 def missing_packages(walk: Walk) -> list[Package]:

@@ -1,9 +1,9 @@
-"""All phases in their order, and how one component goes through them."""
+"""All phases in their order, and how the components go through them, side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from mvpc.device.converge.files import (
 )
 from mvpc.device.converge.ledger import Entry
 from mvpc.device.converge.machine import Machine
-from mvpc.device.converge.packages import missing_packages, package_steps
+from mvpc.device.converge.packages import missing_packages, package_steps, transact_together
 from mvpc.device.converge.resources import Connection, File, Package, Unit
 from mvpc.device.converge.units import early_steps, gone_unit_steps, late_steps, unit_steps
 from mvpc.device.converge.walk import Walk
@@ -32,13 +32,15 @@ class Phase:
 
     steps: Callable[[Walk], Iterator[Step]]
     spoils: tuple[str, ...] = ()
+    together: Callable[[Sequence[Walk]], None] | None = None
+    """What an apply does for several components at once, before the steps of each; those then have nothing to do."""
 
 
 PHASES = (
     Phase(gone_unit_steps, ("units",)),
     Phase(blocking_steps),
     Phase(apt_file_steps),
-    Phase(package_steps, ("packages", "units", "connections")),
+    Phase(package_steps, ("packages", "units", "connections"), transact_together),
     Phase(key_steps),
     Phase(all_file_steps, ("units",)),
     Phase(gone_file_steps, ("units",)),
@@ -64,17 +66,51 @@ class Report:
     diff: str = ""
 
 
-def walk_through(walk: Walk) -> Report:
-    """Take one component through all phases, and tell."""
-    report = Report(walk.component.name)
-    if walk.probe and not walk.before.digest:
-        report.changes.append("the last apply did not finish")
-    try:
-        preflight(walk)
-    except (Failure, OSError) as problem:
-        report.error = explain(problem)
-    else:
-        take_phases(walk, report)
+@dataclass
+class Course:
+    """One component on its way through the phases. With an error it goes no further; the others do."""
+
+    walk: Walk
+    report: Report
+
+    @contextmanager
+    def failing_alone(self) -> Iterator[None]:
+        """Let what goes wrong be the end of this component, and of no other."""
+        try:
+            yield
+        except (Failure, OSError) as problem:
+            self.report.error = explain(problem)
+
+
+def walk_through(walks: Sequence[Walk]) -> Iterator[Report]:
+    """Take components through all phases, each phase for all of them before the next, and tell of each."""
+    courses = [Course(walk, Report(walk.component.name)) for walk in walks]
+    for course in courses:
+        look_ahead(course)
+    for phase in PHASES:
+        take_phase(phase, [course for course in courses if not course.report.error])
+    for course in courses:
+        yield finish(course)
+
+
+def look_ahead(course: Course) -> None:
+    """Look before the first step whether the component can be walked at all."""
+    if course.walk.probe and not course.walk.before.digest:
+        course.report.changes.append("the last apply did not finish")
+    with course.failing_alone():
+        preflight(course.walk)
+    course.walk.refused = bool(course.report.error)
+
+
+def finish(course: Course) -> Report:
+    """Write the ledger, and sum up."""
+    walk, report = course.walk, course.report
+    if walk.apply and not report.error:
+        with course.failing_alone():
+            walk.run.ledger.put(report.name, entry_of(walk, walk.component.resources, walk.component.digest))
+    if walk.apply and report.error and not walk.refused:
+        with suppress(OSError):  # then the ledger still says what it said before the run or before the failure
+            mark_unfinished(walk)
     report.outcome = "failed" if report.error else "changed" if report.changes else "unchanged"
     report.digest = walk.run.ledger.entry(report.name).digest
     return report
@@ -95,31 +131,34 @@ def takes_room(walk: Walk) -> bool:
     return bool(missing_packages(walk)) or any(step for file in coming for step in file_steps(walk, file))
 
 
-def take_phases(walk: Walk, report: Report) -> None:
-    """Phase by phase. A component that fails stays unfinished in the ledger."""
-    try:
-        for phase in PHASES:
-            take(phase, walk, report)
-        if walk.apply:
-            component = walk.component
-            walk.run.ledger.put(component.name, entry_of(walk, component.resources, component.digest))
-    except (Failure, OSError) as problem:
-        report.error = explain(problem)
-        if walk.apply:
-            with suppress(OSError):  # then the ledger still says what it said before the run or before the failure
-                mark_unfinished(walk)
+def take_phase(phase: Phase, courses: Sequence[Course]) -> None:
+    """Find the steps of a phase for every component; an apply takes them, and the phase must find no more."""
+    planned: list[tuple[Course, list[Step]]] = []
+    for course in courses:
+        with course.failing_alone():
+            steps = list(phase.steps(course.walk))
+            if steps:
+                announce(course.walk, steps)
+                planned.append((course, steps))
+    if phase.together and planned and planned[0][0].walk.apply:
+        phase.together([course.walk for course, _ in planned])
+    for course, steps in planned:
+        with course.failing_alone():
+            take(phase, course, steps)
 
 
-def take(phase: Phase, walk: Walk, report: Report) -> None:
-    """Find the steps of a phase, and take them in an apply."""
-    steps = list(phase.steps(walk))
-    if not steps:
-        return
+def announce(walk: Walk, steps: Sequence[Step]) -> None:
+    """Remember what the steps will bring and whom they must notify, before the first of them."""
     if not walk.probe:
         walk.pending.update(dict.fromkeys(word for step in steps for word in step.notify))
     if walk.apply:
         walk.run.owned.update(step.takes for step in steps if step.takes)
         mark_unfinished(walk)
+
+
+def take(phase: Phase, course: Course, steps: Sequence[Step]) -> None:
+    """Take steps, or only tell of them."""
+    walk, report = course.walk, course.report
     try:
         for step in steps:
             if walk.apply:

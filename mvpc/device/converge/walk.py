@@ -50,6 +50,10 @@ class Walk:
         self.before = run.ledger.entry(component.name)
         self.pending = dict.fromkeys(self.before.pending)
         self.started: set[str] = set()
+        self.refused = False
+        """Whether it was not even begun, so that the ledger has nothing to remember."""
+        self.packages_done = False
+        """Whether a transaction with other components has brought and removed its packages."""
         kept = {each.identity for each in component.resources} | run.claims_besides(component.name)
         self._gone = [each for each in self.before.resources if each.identity not in kept]
 

@@ -1,5 +1,5 @@
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Action `mvpc.fleet.converge`: one component, one SSH round trip. Documented in plugins/modules/converge.py."""
+"""Action `mvpc.fleet.converge`: one laptop, one SSH round trip. Documented in plugins/modules/converge.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import resource
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from mvpc.device import Answer, parse_answer, program
+from mvpc.device import Answer, ComponentAnswer, parse_answer, program
 from mvpc.errors import MvpcError
 from mvpc.model import COMPONENTS, HostWork, Outcome
 from mvpc.project import load_project
@@ -35,13 +35,14 @@ class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Send the program and the component; returns what the laptop says has happened."""
+        """Send the program and the components; returns what the laptop says has happened."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec({"component": {"type": "str", "required": True}})
-        name = arguments["component"]
-        return result | _told(name, self._converge(_bundle(task_vars or {}), name))
+        spec = {"components": {"type": "list", "elements": "str", "required": True}}
+        _, arguments = self.validate_argument_spec(spec)
+        names = arguments["components"]
+        return result | _told(names, self._converge(_bundle(task_vars or {}), names))
 
-    def _converge(self, bundle: Mapping[str, Any], component: str) -> Answer:
+    def _converge(self, bundle: Mapping[str, Any], names: Sequence[str]) -> Answer:
         source = program(
             {
                 "format": 1,
@@ -49,7 +50,7 @@ class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
                 "device": bundle["device"],
                 "generation": bundle["generation"],
                 "diff": bool(self._task.diff),
-                "components": [_component(bundle, component)],
+                "components": [_component(bundle, name) for name in names],
             }
         )
         _limit_worker()
@@ -127,19 +128,28 @@ def _no_answer(rc: int, stderr: str, error: ValueError) -> str:
     return f"the laptop gave no valid answer ({safe(error, limit=200)}; exit code {rc}){said}"
 
 
-def _told(name: str, answer: Answer) -> dict[str, Any]:
-    found = [part for part in answer.components if part.name == name]
-    if answer.error or not found:
-        raise AnsibleActionFail(safe(answer.error or f"the laptop's answer lacks the component {name}", limit=400))
-    part = found[0]
+def _told(names: Sequence[str], answer: Answer) -> dict[str, Any]:
+    parts = [part for part in answer.components if part.name in names]
+    missing = sorted(set(names) - {part.name for part in parts})
+    if answer.error or missing:
+        raise AnsibleActionFail(safe(answer.error or f"the laptop's answer lacks {', '.join(missing)}", limit=400))
+    failed = [part for part in parts if part.outcome == Outcome.FAILED]
     told: dict[str, Any] = {
-        "changed": part.outcome == Outcome.CHANGED,
-        "failed": part.outcome == Outcome.FAILED,
-        "msg": safe(part.error, limit=400),
-        "mvpc_component": name,
-        "mvpc_digest": part.digest,
-        "mvpc_changes": [safe(change, limit=400) for change in part.changes],
+        "changed": any(part.outcome == Outcome.CHANGED for part in parts),
+        "failed": bool(failed),
+        "msg": safe("; ".join(f"{part.name}: {part.error}" for part in failed), limit=400),
+        "mvpc_components": [_told_of(part) for part in parts],
     }
-    if part.diff:
-        told["diff"] = [{"prepared": "\n".join(map(safe, part.diff.split("\n")))}]
+    if diff := "".join(part.diff for part in parts):
+        told["diff"] = [{"prepared": "\n".join(map(safe, diff.split("\n")))}]
     return told
+
+
+def _told_of(part: ComponentAnswer) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "outcome": part.outcome,
+        "digest": part.digest,
+        "changes": [safe(change, limit=400) for change in part.changes],
+        "error": safe(part.error, limit=400),
+    }

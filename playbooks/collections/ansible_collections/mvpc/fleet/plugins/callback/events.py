@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -16,14 +15,15 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = r"""
 name: events
 type: notification
-short_description: One JSON object per line for every result of mvpc.fleet.converge
+short_description: One JSON object per line for everything that mvpc.fleet.converge did
 version_added: 0.1.0
 description:
   - The only output of mvpc's own runs, which use it as their C(stdout_callback).
   - Every line has C(event) and C(at) (UTC). C(start) has nothing else, C(finish) has C(hosts), the number of laptops
-    that were tried. C(result) has C(host), C(component), C(outcome) (V(changed), V(unchanged), V(failed) or
-    V(unreachable)), C(changes), C(digest) and C(error). C(trouble) has C(host) and C(text); it is a failure of
-    another task or a warning of Ansible.
+    that were tried. C(result) is one component of a laptop and has C(host), C(component), C(outcome) (V(changed),
+    V(unchanged) or V(failed)), C(changes), C(digest) and C(error). C(lost) is a laptop of which nothing more will come,
+    and has C(host), C(outcome) (V(failed) or V(unreachable)) and C(error). C(trouble) has C(host) and C(text); it is a
+    failure of another task or a warning of Ansible.
   - Lists and texts are cut, so that no laptop can fill a disk.
 options:
   descriptor:
@@ -76,37 +76,42 @@ class CallbackModule(CallbackBase):  # noqa: D101 - see DOCUMENTATION
         self._write("finish", hosts=len(stats.processed))
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Tell a result: nothing to do, or done."""
+        """Tell what came of the components of a laptop."""
         self._warn(result)
-        if _component(result):
-            self._result(result, "changed" if result.is_changed() else "unchanged")
+        self._results(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ARG002
-        """Tell a failure."""
+        """Tell which components failed, or that the laptop gave no answer at all."""
         self._warn(result)
-        if _component(result):
-            self._result(result, "failed")
-        else:
+        if result.task.action != CONVERGE:
             self._trouble(result.host.get_name(), result.result.get("msg", "failed"))
+        elif not self._results(result):
+            self._lost(result, "failed")
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Tell that the laptop did not answer, and what SSH said."""
-        if _component(result):
-            self._result(result, "unreachable")
-        else:
+        if result.task.action != CONVERGE:
             self._trouble(result.host.get_name(), result.result.get("msg", "unreachable"))
+        else:
+            self._lost(result, "unreachable")
 
-    def _result(self, result: Any, outcome: str) -> None:
-        told = result.result
-        self._write(
-            "result",
-            host=result.host.get_name(),
-            component=_component(result),
-            outcome=outcome,
-            changes=[_cut(change) for change in _changes(told)[:MAX_CHANGES]],
-            digest=_cut(told.get("mvpc_digest", "")),
-            error=_cut(told.get("msg", "")) if outcome in {"failed", "unreachable"} else "",
-        )
+    def _results(self, result: Any) -> bool:
+        """Tell what the laptop said of each component; False when it said nothing."""
+        told = result.result.get("mvpc_components") if result.task.action == CONVERGE else None
+        for part in told or ():
+            self._write(
+                "result",
+                host=result.host.get_name(),
+                component=_cut(part["name"]),
+                outcome=_cut(part["outcome"]),
+                changes=[_cut(change) for change in part["changes"][:MAX_CHANGES]],
+                digest=_cut(part["digest"]),
+                error=_cut(part["error"]),
+            )
+        return bool(told)
+
+    def _lost(self, result: Any, outcome: str) -> None:
+        self._write("lost", host=result.host.get_name(), outcome=outcome, error=_cut(result.result.get("msg", "")))
 
     def _warn(self, result: Any) -> None:
         for warning in result.result.get("warnings") or ():
@@ -126,18 +131,6 @@ class CallbackModule(CallbackBase):  # noqa: D101 - see DOCUMENTATION
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _component(result: Any) -> str:
-    """The component that the task was for; empty for every other task."""
-    if result.task.action != CONVERGE:
-        return ""
-    return str(result.result.get("mvpc_component") or result.task.args.get("component", ""))
-
-
-def _changes(told: Mapping[str, Any]) -> list[object]:
-    changes = told.get("mvpc_changes")
-    return list(changes) if isinstance(changes, list) else []
 
 
 def _cut(text: object) -> str:

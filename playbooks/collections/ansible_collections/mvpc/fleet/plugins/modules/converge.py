@@ -3,19 +3,20 @@
 
 DOCUMENTATION = r"""
 module: converge
-short_description: Make one component of a laptop what its bundle says
+short_description: Make components of a laptop what its bundle says
 version_added: 0.1.0
 description:
-  - Sends mvpc's device program and one component of the laptop's bundle over one SSH connection, to the standard
+  - Sends mvpc's device program and components of the laptop's bundle over one SSH connection, to the standard
     input of C(python3) as root. Nothing is copied to the laptop, and no secret is in an argument or in the environment.
+  - A component that fails does not keep the others from being tried; the task fails when one of them did.
   - The bundle comes from the file that the variable C(mvpc_bundle_file) names (mvpc's own runs), or else is rendered
     from the project that C(mvpc_project) names (inventory plugin P(mvpc.fleet.inventory#inventory)).
 options:
-  component:
-    description: Name of the component.
-    type: str
+  components:
+    description: Names of components that the bundle has, such as C(base), C(vpn), C(wifi) and C(software).
+    type: list
+    elements: str
     required: true
-    choices: [base, vpn, wifi, software]
 attributes:
   check_mode:
     support: full
@@ -29,21 +30,30 @@ author:
 EXAMPLES = r"""
 - name: Converge the Wi-Fi component
   mvpc.fleet.converge:
-    component: wifi
+    components: [wifi]
 """
 
 RETURN = r"""
-mvpc_component:
-  description: Name of the component.
-  type: str
-  returned: when the laptop answered
-mvpc_changes:
-  description: What was done or, in check mode, would be done, in words.
+mvpc_components:
+  description: What came of each component, in the order in which the laptop took them.
   type: list
-  elements: str
+  elements: dict
   returned: when the laptop answered
-mvpc_digest:
-  description: Digest of the component in the laptop's ledger; empty while the component is unfinished.
-  type: str
-  returned: when the laptop answered
+  contains:
+    name:
+      description: Name of the component.
+      type: str
+    outcome:
+      description: One of V(changed), V(unchanged) and V(failed).
+      type: str
+    changes:
+      description: What was done or, in check mode, would be done, in words.
+      type: list
+      elements: str
+    digest:
+      description: Digest of the component in the laptop's ledger; empty while the component is unfinished.
+      type: str
+    error:
+      description: Why the component failed; else empty.
+      type: str
 """
