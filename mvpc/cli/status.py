@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -78,7 +78,7 @@ def _ask(project: Project, device: Device) -> None:
     from mvpc.ssh import SshProber  # noqa: PLC0415 - loads paramiko
     from mvpc.store.write import Store  # noqa: PLC0415 - loads SQLAlchemy
 
-    prober = SshProber(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key, now=now)
+    prober = SshProber(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key, now=now, updates=True)
     answer: Probe = next(prober.probe([device]))
     Store(project.database).record_probes([answer])
     if answer.reach is not Reach.REACHED:
@@ -113,12 +113,21 @@ def _facts_line(facts: Mapping[str, Any]) -> str:
     if facts.get("disk_encrypted") is not None:
         words.append("disk encrypted" if facts["disk_encrypted"] else "disk NOT encrypted")
     if facts.get("updates_pending") is not None:
-        words.append(f"{facts['updates_pending']} updates pending")
+        words.append(f"{facts['updates_pending']} updates pending{_counted(facts)}")
     if facts.get("reboot_required"):
         words.append("reboot required")
     if facts.get("failed_units"):
         words.append(f"failed units: {', '.join(map(str, facts['failed_units']))}")
     return " · ".join(safe(word, limit=120) for word in words)
+
+
+def _counted(facts: Mapping[str, Any]) -> str:
+    """When updates were counted, if that is not today: only `--live` lets a laptop count them."""
+    seconds = facts.get("updates_counted")
+    if not isinstance(seconds, int) or not 0 < seconds < 1 << 33:
+        return ""
+    counted = datetime.fromtimestamp(seconds, tz=UTC)
+    return "" if now() - counted < timedelta(days=1) else f" (counted {ago(counted, now())})"
 
 
 def _fleet(project: Project, *, as_json: bool) -> None:

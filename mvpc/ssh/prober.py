@@ -28,6 +28,8 @@ class SshProber:
     key: Path
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC)
     at_once: int = 48
+    updates: bool = False
+    """Whether laptops shall count their pending updates as well: it takes each of them longer than all the rest."""
 
     def probe(self, devices: Sequence[Device]) -> Iterator[Probe]:
         """Ask every device; yields answers as they come, one for each device.
@@ -55,7 +57,9 @@ class SshProber:
     def _ask(self, login: Login, device: Device, connection: socket.socket | None) -> Probe:
         try:
             with connection or self._connect(device) as connected:
-                answer = parse_answer(exchange(device, login, connected, program(_question(device))))
+                answer = parse_answer(
+                    exchange(device, login, connected, program(_question(device, updates=self.updates)))
+                )
         except NotReachedError as reason:
             return self._unanswered(device, reason.reach, str(reason))
         except ValueError as error:
@@ -137,12 +141,13 @@ def _silence(port: int, error: OSError) -> str:
     return f"no answer on port {port} ({error.strerror or error})"
 
 
-def _question(device: Device) -> dict[str, object]:
+def _question(device: Device, *, updates: bool) -> dict[str, object]:
     return {
         "format": FORMAT,
         "action": "probe",
         "device": device.hostname,
         "generation": 0,
         "diff": False,
+        "updates": updates,
         "components": [],
     }

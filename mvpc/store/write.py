@@ -8,14 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mvpc.errors import MvpcError
 from mvpc.inventory.difference import DeviceChange, ImportDifference, changed_fields
-from mvpc.model import ComponentResult, Device, Outcome, Plan, Probe, Reach, RolloutState
+from mvpc.model import ComponentResult, Device, Outcome, Plan, Probe, RolloutState
 from mvpc.rollout import count_worst
-from mvpc.store import deferred, leases, rows, tables
+from mvpc.store import deferred, leases, rows, seen, tables
+from mvpc.store.bulk import many, put
 from mvpc.store.database import migrate, open_engine, writing
 from mvpc.store.process import is_alive, own_process
 from mvpc.store.tables import table_of
@@ -33,7 +34,6 @@ _APPROVAL = table_of(tables.ApprovalRow)
 _INPUTS = table_of(tables.ComponentInputs)
 _RESULT = table_of(tables.ComponentResultRow)
 _COMPONENT = table_of(tables.ComponentStateRow)
-_SEEN = table_of(tables.DeviceStateRow)
 
 
 class Store:
@@ -60,7 +60,7 @@ class Store:
             _refuse_stale(connection, difference.changed, self._path)
             events = [*_insert(connection, difference.new), *_update(connection, difference.changed)]
             entry = {"at": rows.moment(at), "actor": actor, "action": action}
-            _many(connection, insert(_EVENT), [entry | event for event in events])
+            many(connection, insert(_EVENT), [entry | event for event in events])
 
     def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:
         """Store the plan, take its devices for us alone, and return the rollout's number, which only ever rises.
@@ -128,9 +128,9 @@ class Store:
             numbers = _numbers(connection, {result.device for result in results}, self._path)
             proved = [result for result in results if result.outcome is not Outcome.UNREACHABLE]
             digests = _store_inputs(connection, proved, inputs)
-            _put(connection, _RESULT, [_result_row(rollout, numbers, result) for result in results])
-            _put(connection, _COMPONENT, [_state_row(rollout, numbers, digests, result) for result in proved])
-            _forget_drift(connection, numbers, proved)
+            put(connection, _RESULT, [_result_row(rollout, numbers, result) for result in results])
+            put(connection, _COMPONENT, [_state_row(rollout, numbers, digests, result) for result in proved])
+            seen.forget_drift(connection, numbers, proved)
             deferred.note(connection, rollout, numbers, results)
 
     def confirm(
@@ -143,7 +143,7 @@ class Store:
             numbers = _numbers(connection, {proof.device for proof in proofs}, self._path)
             digests = _store_inputs(connection, proofs, inputs)
             found = [_state_row(None, numbers, digests, proof) for proof in proofs]
-            _put(connection, _COMPONENT, found, only=("outcome", "digest", "inputs_digest", "at", "error"))
+            put(connection, _COMPONENT, found, only=("outcome", "digest", "inputs_digest", "at", "error"))
             deferred.note(connection, 0, numbers, proofs)
 
     def settle(self, devices: Sequence[str]) -> None:
@@ -157,11 +157,7 @@ class Store:
             return
         with writing(self._engine, self._path) as connection:
             numbers = _numbers(connection, {probe.device for probe in probes}, self._path)
-            answered = [probe for probe in probes if probe.reach is Reach.REACHED]
-            silent = [probe for probe in probes if probe.reach is not Reach.REACHED]
-            _put(connection, _SEEN, [rows.probe_row(numbers[probe.device], probe) for probe in answered])
-            silent_rows = [rows.probe_row(numbers[probe.device], probe) for probe in silent]
-            _put(connection, _SEEN, silent_rows, only=("at", "reach", "detail"))
+            seen.note(connection, numbers, probes)
 
     def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:
         """Let the rollout come to rest, count its devices over all its legs, and give them free."""
@@ -220,10 +216,8 @@ def _update(connection: Connection, changes: Sequence[DeviceChange]) -> list[dic
     here = _DEVICE.c.number == bindparam("here")
     # Two devices may swap a name: all names that change are set free before the new ones are taken.
     free = update(_DEVICE).where(here).values({name: bindparam(f"free_{name}") for name in _NAMES})
-    _many(
-        connection, free, [{"here": number} | {f"free_{name}": f"~{number}" for name in _NAMES} for number in renamed]
-    )
-    _many(connection, update(_DEVICE).where(here), [_changed_row(change) for change in changes])
+    many(connection, free, [{"here": number} | {f"free_{name}": f"~{number}" for name in _NAMES} for number in renamed])
+    many(connection, update(_DEVICE).where(here), [_changed_row(change) for change in changes])
     return [_event(change.before.number, change.fields) for change in changes]
 
 
@@ -265,7 +259,7 @@ def _store_inputs(
             digests[key] = hashlib.sha256(text.encode()).hexdigest()
             texts[digests[key]] = text
     known = [{"digest": digest, "inputs": text} for digest, text in texts.items()]
-    _many(connection, upsert(_INPUTS).on_conflict_do_nothing(), known)
+    many(connection, upsert(_INPUTS).on_conflict_do_nothing(), known)
     return digests
 
 
@@ -288,32 +282,3 @@ def _state_row(
     row = _result_row(rollout, numbers, result)
     del row["changes"]
     return row | {"inputs_digest": digests.get((result.device, result.component))}
-
-
-def _forget_drift(connection: Connection, numbers: Mapping[str, int], results: Sequence[ComponentResult]) -> None:
-    """A component that has just been converged no longer drifts."""
-    drift = func.json_remove(_SEEN.c.drift, bindparam("path"))
-    mended = [
-        {"here": numbers[result.device], "path": f'$."{result.component}"'}
-        for result in results
-        if result.outcome is not Outcome.FAILED
-    ]
-    _many(connection, update(_SEEN).where(_SEEN.c.device == bindparam("here")).values(drift=drift), mended)
-
-
-# --- rows ------------------------------------------------------------------------------------
-
-
-def _put(connection: Connection, table: Table, values: Sequence[dict[str, Any]], only: Sequence[str] = ()) -> None:
-    """Insert rows, or update those (in the columns `only`, else all) whose key is there already."""
-    statement = upsert(table)
-    names = only or [column.name for column in table.columns if not column.primary_key]
-    statement = statement.on_conflict_do_update(
-        index_elements=list(table.primary_key), set_={name: statement.excluded[name] for name in names}
-    )
-    _many(connection, statement, values)
-
-
-def _many(connection: Connection, statement: Any, values: Sequence[dict[str, Any]]) -> None:
-    if values:
-        connection.execute(statement, values)

@@ -77,6 +77,7 @@ def request(action: str, components: Sequence[Component], generation: int, diff:
         "device": "nb-1",
         "generation": generation,
         "diff": diff,
+        "updates": True,
         "components": [component_to_dict(each) for each in components],
     }
 

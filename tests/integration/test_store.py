@@ -282,6 +282,14 @@ def test_what_a_laptop_said_stays_when_it_is_silent(path: Path, store: Store):
     assert seen.drift == {"wifi": ("file /etc/x differs",)}
 
 
+def test_the_updates_that_a_laptop_counted_last_stay_until_it_counts_again(path: Path, store: Store):
+    for facts in ({"updates_pending": 3, "updates_counted": 7, "os": "debian-12"}, {"os": "debian-13"}):
+        store.record_probes([Probe(device="nb-000042", at=NOON, reach=Reach.REACHED, facts=facts)])
+    with Reader(path) as reader:
+        seen = reader.device_states(["nb-000042"])["nb-000042"]
+    assert seen.facts == {"updates_pending": 3, "updates_counted": 7, "os": "debian-13"}
+
+
 def test_a_converged_component_no_longer_drifts(path: Path, store: Store):
     drift = {"wifi": ("x",), "base": ("y",), "vpn": ("z",)}
     store.record_probes([Probe(device="nb-000042", at=NOON, reach=Reach.REACHED, drift=drift)])

@@ -264,7 +264,14 @@ def component(*resources: Any, name: str = "base", digest: str = "d1") -> dict[s
 
 
 def ask(laptop: Laptop, action: str, *components: Any, generation: int = 1, **more: Any) -> dict[str, Any]:
-    request = {"format": 1, "action": action, "device": "nb-1", "generation": generation, "diff": False}
+    request = {
+        "format": 1,
+        "action": action,
+        "device": "nb-1",
+        "generation": generation,
+        "diff": False,
+        "updates": False,
+    }
     laptop.commands.clear()
     return respond({**request, "components": list(components), **more}, laptop)
 
@@ -530,6 +537,13 @@ def test_a_file_makes_room_for_a_folder_of_its_name(laptop):
     assert laptop.text("/etc/app/conf") == "y"
 
 
+def test_pending_updates_are_counted_only_when_asked_for(laptop):
+    laptop.put("/var/lib/apt/lists/mirror_example_Packages", "")
+    assert "updates_pending" not in ask(laptop, "probe")["facts"]
+    assert not any("apt-get" in line for line in laptop.commands)
+    assert ask(laptop, "probe", updates=True)["facts"]["updates_pending"] == 1
+
+
 # --- packages --------------------------------------------------------------------------------
 
 
@@ -733,7 +747,7 @@ def test_an_owner_that_does_not_exist_is_a_change_to_come_and_then_an_error(lapt
     [
         ({"format": 2}, "the request is not of format 1"),
         ({"action": "destroy"}, "unknown action 'destroy'"),
-        ({"generation": "7"}, "generation, diff or components: not of the right type"),
+        ({"generation": "7"}, "generation, diff, updates or components: not of the right type"),
         ({"extra": 1}, "request: unknown or missing: extra"),
         ({"components": [component(), component()]}, "a component is given twice"),
         ({"components": [component(file(), file())]}, "component base: a resource is given twice"),
@@ -760,7 +774,15 @@ def test_an_owner_that_does_not_exist_is_a_change_to_come_and_then_an_error(lapt
 )
 def test_a_request_that_is_not_understood_is_refused_as_a_whole(laptop, odd, reason):
     before = laptop.state()
-    request = {"format": 1, "action": "apply", "device": "nb-1", "generation": 1, "diff": False, "components": []}
+    request = {
+        "format": 1,
+        "action": "apply",
+        "device": "nb-1",
+        "generation": 1,
+        "diff": False,
+        "updates": False,
+        "components": [],
+    }
 
     answer = respond({**request, **odd}, laptop)
 
@@ -929,7 +951,7 @@ def test_a_diff_shows_files_that_everybody_may_read(laptop, action):
 
 def test_the_answer_is_one_line_of_ascii_that_fits(laptop, capsys):
     files = [file(f"/etc/many/{number}-{'ä' * 100}", "ü" * 30_000) for number in range(300)]
-    request = {"format": 1, "action": "apply", "device": "nb-1", "generation": 1, "diff": True}
+    request = {"format": 1, "action": "apply", "device": "nb-1", "generation": 1, "diff": True, "updates": False}
     parts = [component(*files[start::4], name=f"c{start}") for start in range(4)]
 
     assert main({**request, "components": parts}, laptop) == 0

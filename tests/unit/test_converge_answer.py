@@ -41,6 +41,7 @@ def request(*components: Component, **odd: Any) -> dict[str, Any]:
         "device": "nb-1",
         "generation": 1,
         "diff": False,
+        "updates": True,
         "components": parts,
         **odd,
     }

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from io import FileIO
 from typing import Any
 
-from mvpc.device.converge.facts import cheap_facts, dear_facts
+from mvpc.device.converge.facts import cheap_facts, probed_facts
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine
 from mvpc.device.converge.observed import Observed
@@ -79,7 +79,7 @@ def carry_out(order: Order, machine: Machine, ledger: Ledger, reports: list[Repo
     if order.action == "apply":
         close(ledger, reports)
     facts = cheap_facts(machine, ledger)
-    return {**facts, **dear_facts(machine, run.seen)} if order.action == "probe" else facts
+    return {**facts, **probed_facts(machine, run.seen, updates=order.updates)} if order.action == "probe" else facts
 
 
 def begin(order: Order, machine: Machine, ledger: Ledger) -> Run:

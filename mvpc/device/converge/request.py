@@ -41,6 +41,8 @@ class Order:
     action: str
     generation: int
     diff: bool
+    updates: bool
+    """Whether a probe shall also count the updates that are pending: apt takes longer for it than all the rest."""
     components: tuple[Component, ...]
 
 
@@ -48,18 +50,19 @@ def read_order(request: Any) -> Order:
     """Check a whole request before anything is touched; raises Refused."""
     if not isinstance(request, dict) or request.get("format") != FORMAT:
         raise Refused(f"the request is not of format {FORMAT}")
-    odd = request.keys() ^ {"format", "action", "device", "generation", "diff", "components"}
+    odd = request.keys() ^ {"format", "action", "device", "generation", "diff", "updates", "components"}
     if odd:
         raise Refused(f"request: unknown or missing: {', '.join(sorted(odd)):.80}")
     action, generation, components = request["action"], request["generation"], request["components"]
+    diff, updates = request["diff"], request["updates"]
     if action not in ACTIONS:
         raise Refused(f"unknown action {action!r:.40}")
-    if type(generation) is not int or type(request["diff"]) is not bool or not isinstance(components, list):
-        raise Refused("generation, diff or components: not of the right type")
+    if type(generation) is not int or {type(diff), type(updates)} != {bool} or not isinstance(components, list):
+        raise Refused("generation, diff, updates or components: not of the right type")
     read = tuple(map(read_component, components))
     if len({each.name for each in read}) != len(read):
         raise Refused("a component is given twice")
-    return Order(action, generation, request["diff"], read)
+    return Order(action, generation, diff, updates, read)
 
 
 def read_component(data: Any) -> Component:

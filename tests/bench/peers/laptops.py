@@ -105,6 +105,7 @@ class Laptops:
                 "device": device.hostname,
                 "generation": 1 << 31,
                 "diff": False,
+                "updates": False,
                 "components": [component_to_dict(each) for each in bundle.components],
             }
             answer = parse_answer(_ask(device, room, program(request)))

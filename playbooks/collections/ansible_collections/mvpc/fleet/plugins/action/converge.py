@@ -50,6 +50,7 @@ class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
                 "device": bundle["device"],
                 "generation": bundle["generation"],
                 "diff": bool(self._task.diff),
+                "updates": False,
                 "components": [_component(bundle, name) for name in names],
             }
         )

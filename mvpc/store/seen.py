@@ -1,0 +1,40 @@
+"""What probes and rollouts last learned of each laptop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from sqlalchemy import Connection, bindparam, func, literal_column, update
+
+from mvpc.model import ComponentResult, Outcome, Probe, Reach
+from mvpc.store import rows, tables
+from mvpc.store.bulk import many, put
+from mvpc.store.tables import table_of
+
+_SEEN = table_of(tables.DeviceStateRow)
+
+_SELDOM = ("updates_pending", "updates_counted")
+"""Facts that laptops are seldom asked for; what they last said stays until then."""
+
+
+def note(connection: Connection, numbers: Mapping[str, int], probes: Sequence[Probe]) -> None:
+    """Store what laptops said. One that did not answer as itself leaves standing what it said before."""
+    answered = [rows.probe_row(numbers[probe.device], probe) for probe in probes if probe.reach is Reach.REACHED]
+    silent = [rows.probe_row(numbers[probe.device], probe) for probe in probes if probe.reach is not Reach.REACHED]
+    kept = func.json_object(
+        *chain.from_iterable((name, func.json_extract(_SEEN.c.facts, f"$.{name}")) for name in _SELDOM)
+    )
+    put(connection, _SEEN, answered, instead={"facts": func.json_patch(kept, literal_column("excluded.facts"))})
+    put(connection, _SEEN, silent, only=("at", "reach", "detail"))
+
+
+def forget_drift(connection: Connection, numbers: Mapping[str, int], results: Sequence[ComponentResult]) -> None:
+    """A component that has just been converged no longer drifts."""
+    drift = func.json_remove(_SEEN.c.drift, bindparam("path"))
+    mended = [
+        {"here": numbers[result.device], "path": f'$."{result.component}"'}
+        for result in results
+        if result.outcome is not Outcome.FAILED
+    ]
+    many(connection, update(_SEEN).where(_SEEN.c.device == bindparam("here")).values(drift=drift), mended)
