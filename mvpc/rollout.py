@@ -17,12 +17,20 @@ from mvpc.job import Job
 from mvpc.model import (
     ComponentResult,
     Device,
+    GateJudged,
     HostWork,
     Outcome,
     Plan,
     PlannedRing,
     Probe,
     Reach,
+    ResultsStored,
+    RingAsked,
+    RingBegun,
+    RingVerified,
+    RolloutBegun,
+    RolloutEnded,
+    RolloutEvent,
     RolloutState,
 )
 
@@ -81,6 +89,14 @@ class Recorder(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Whoever watches: a live view, a log."""
+
+    def observe(self, event: RolloutEvent) -> None:
+        """Be told what has happened; it is durable already."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seams:
     """What a rollout works with."""
@@ -89,10 +105,7 @@ class Seams:
     prober: Prober
     recorder: Recorder
     now: Callable[[], datetime]
-    observe: Callable[[ComponentResult], None]
-    """Called with every result after it was stored: live progress, logs."""
-    begin_ring: Callable[[PlannedRing], None] = lambda _: None
-    """Called before a ring begins."""
+    observer: Observer
     at_once: int = 50
     """So many laptops are handed to the runner at a time: the most that a stopped rollout still finishes."""
 
@@ -171,39 +184,53 @@ class _Walk:
 
     def all_rings(self) -> tuple[RolloutState, str]:
         """Go through the rings until one says stop; returns how it ended, and why."""
+        job, rings = self.job, self.job.plan.rings
+        self._tell(RolloutBegun(at=self._now, number=self.number, plan=job.plan, first_ring=job.first_ring))
         self._take(self._asleep())
-        rings = self.job.plan.rings
         for position, ring in enumerate(rings):
             if position < self.job.first_ring:
                 continue
             if wish := self.seams.recorder.reach_ring(self.number, position):
                 return wish, f"before ring {ring.name}, as somebody wished"
-            self.seams.begin_ring(ring)
             tally = Tally(ring=ring)
             state = self._converge(position, tally)
             if state:
                 return state
-            finished = self.seams.now()
+            finished = self._now
             self._verify(tally)
             last = position == len(rings) - 1
-            if not last and (reason := hold(tally, finished=finished, now=self.seams.now())):
+            if not last and (reason := self._judge(ring, hold(tally, finished=finished, now=self._now))):
                 self.seams.recorder.reach_ring(self.number, position + 1)
                 return RolloutState.HELD, reason
         return RolloutState.DONE, ""
 
     def end(self, state: RolloutState, reason: str) -> None:
         """Let the rollout come to rest."""
-        self.seams.recorder.end_rollout(self.number, at=self.seams.now(), state=state, reason=reason)
+        at = self._now
+        self.seams.recorder.end_rollout(self.number, at=at, state=state, reason=reason)
+        self._tell(RolloutEnded(at=at, number=self.number, state=state, reason=reason))
+
+    @property
+    def _now(self) -> datetime:
+        return self.seams.now()
+
+    def _tell(self, event: RolloutEvent) -> None:
+        self.seams.observer.observe(event)
+
+    def _judge(self, ring: PlannedRing, reason: str) -> str:
+        self._tell(GateJudged(at=self._now, ring=ring.name, reason=reason))
+        return reason
 
     def _converge(self, position: int, tally: Tally) -> tuple[RolloutState, str] | None:
         """Bring one ring's laptops to the plan, some at a time; returns why it must stop, if so."""
-        work = self._work(tally.ring)
-        size = self.seams.at_once
+        work, size = self._work(tally.ring), self.seams.at_once
+        wanted = {item.device.hostname: item.components for item in work}
+        self._tell(RingBegun(at=self._now, ring=tally.ring.name, work=wanted))
         for begin in range(0, len(work), size):
             with closing(self.seams.runner.run(work[begin : begin + size])) as arriving:
                 self._take(arriving, tally)
             if reason := trip(tally):
-                return RolloutState.STOPPED, reason
+                return RolloutState.STOPPED, self._judge(tally.ring, reason)
             more = begin + size < len(work)
             if more and (wish := self.seams.recorder.reach_ring(self.number, position)):
                 return wish, f"in ring {tally.ring.name}, as somebody wished"
@@ -212,7 +239,7 @@ class _Walk:
     def _take(self, arriving: Iterable[ComponentResult], tally: Tally | None = None) -> None:
         for result in arriving:
             self.seams.recorder.record(self.number, [result], self._inputs(result))
-            self.seams.observe(result)
+            self._tell(ResultsStored(at=self._now, results=(result,)))
             self.results.append(result)
             if tally:
                 tally.count(result)
@@ -220,7 +247,7 @@ class _Walk:
     def _asleep(self) -> Iterator[ComponentResult]:
         for change in self.job.asleep:
             yield ComponentResult(
-                device=change.device, component=change.component, outcome=Outcome.UNREACHABLE, at=self.seams.now()
+                device=change.device, component=change.component, outcome=Outcome.UNREACHABLE, at=self._now
             )
 
     def _work(self, ring: PlannedRing) -> list[HostWork]:
@@ -244,9 +271,12 @@ class _Walk:
         """Applied is not verified: ask every laptop of the ring that neither failed nor fell asleep once more."""
         bad = tally.failed | tally.unreachable
         good = [self.job.devices[name] for name in tally.ring.devices if name not in bad]
+        self._tell(RingAsked(at=self._now, ring=tally.ring.name, devices=len(good)))
         probes = list(self.seams.prober.probe(good)) if good else []
         self.seams.recorder.record_probes(probes)
-        tally.verified = sum(1 for probe in probes if self._proves(probe))
+        proved = tuple(probe.device for probe in probes if self._proves(probe))
+        self._tell(RingVerified(at=self._now, ring=tally.ring.name, devices=proved))
+        tally.verified = len(proved)
         self.verified += tally.verified
 
     def _proves(self, probe: Probe) -> bool:

@@ -19,6 +19,7 @@ from mvpc.model import (
     Plan,
     Probe,
     Reach,
+    RolloutEvent,
     RolloutState,
     Scalar,
 )
@@ -137,3 +138,14 @@ class MemoryRecorder:
     def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:  # noqa: ARG002
         """Remember how it ended."""
         self.ended.append((rollout, state, reason))
+
+
+@dataclass(kw_only=True)
+class MemoryObserver:
+    """An observer that keeps what it is told."""
+
+    events: list[RolloutEvent] = field(default_factory=list)
+
+    def observe(self, event: RolloutEvent) -> None:
+        """Remember the event."""
+        self.events.append(event)

@@ -26,6 +26,16 @@ from mvpc.model.devices import (
     LifeCycle,
     Workplace,
 )
+from mvpc.model.events import (
+    GateJudged,
+    ResultsStored,
+    RingAsked,
+    RingBegun,
+    RingVerified,
+    RolloutBegun,
+    RolloutEnded,
+    RolloutEvent,
+)
 from mvpc.model.plans import Action, Change, Gate, Plan, PlannedRing, Ring, Skip, Skipped
 from mvpc.model.rollouts import RESUMABLE, HostWork, RolloutRecord, RolloutRow, RolloutState
 
@@ -49,6 +59,7 @@ __all__ = [
     "File",
     "Filter",
     "Gate",
+    "GateJudged",
     "HostWork",
     "LifeCycle",
     "Origin",
@@ -59,7 +70,14 @@ __all__ = [
     "Probe",
     "Reach",
     "Resource",
+    "ResultsStored",
     "Ring",
+    "RingAsked",
+    "RingBegun",
+    "RingVerified",
+    "RolloutBegun",
+    "RolloutEnded",
+    "RolloutEvent",
     "RolloutRecord",
     "RolloutRow",
     "RolloutState",

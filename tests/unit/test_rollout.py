@@ -6,9 +6,22 @@ from typing import Any
 import pytest
 
 from mvpc.job import Job
-from mvpc.model import Action, Change, Gate, Outcome, Plan, PlannedRing, Reach, RolloutState
+from mvpc.model import (
+    Action,
+    Change,
+    Gate,
+    GateJudged,
+    Outcome,
+    Plan,
+    PlannedRing,
+    Reach,
+    ResultsStored,
+    RingBegun,
+    RolloutEnded,
+    RolloutState,
+)
 from mvpc.rollout import Seams, roll_out
-from mvpc.testing import NOON, FakeProber, FakeRunner, MemoryRecorder, a_bundle, a_device, a_probe
+from mvpc.testing import NOON, FakeProber, FakeRunner, MemoryObserver, MemoryRecorder, a_bundle, a_device, a_probe
 
 
 def change(device: str, component: str) -> Change:
@@ -29,13 +42,13 @@ def job(*changes: Change, asleep: tuple[Change, ...] = (), rings: tuple[PlannedR
     )
 
 
-def seams(runner=None, prober=None, recorder=None, observe=None) -> Seams:
+def seams(runner=None, prober=None, recorder=None, observer=None) -> Seams:
     return Seams(
         runner=runner or FakeRunner(),
         prober=prober or FakeProber(),
         recorder=recorder or MemoryRecorder(),
         now=lambda: NOON,
-        observe=observe or (lambda _: None),
+        observer=observer or MemoryObserver(),
     )
 
 
@@ -56,12 +69,16 @@ def test_the_generation_rises_above_what_any_laptop_knows_also_after_a_lost_data
 
 
 def test_every_result_is_stored_before_anyone_is_told():
-    recorder, told = MemoryRecorder(), []
-    roll_out(
-        job(change("nb-1", "base"), change("nb-1", "vpn")),
-        seams(recorder=recorder, observe=lambda result: told.append((result.component, len(recorder.results)))),
-    )
-    assert told == [("base", 1), ("vpn", 2)]
+    recorder = MemoryRecorder()
+    told: list[bool] = []
+
+    class Listener:
+        def observe(self, event):
+            if isinstance(event, ResultsStored):
+                told.extend(result in recorder.results for result in event.results)
+
+    roll_out(job(change("nb-1", "base"), change("nb-1", "vpn")), seams(recorder=recorder, observer=Listener()))
+    assert told == [True, True]
 
 
 def test_a_failed_component_fails_its_laptop_and_not_the_others():
@@ -189,3 +206,35 @@ def test_a_resumed_rollout_begins_at_its_ring_and_leaves_out_what_is_proved():
     resumed = replace(made, resume=9, first_ring=1, skip=frozenset({("nb-2", "base")}))
     rollout = roll_out(resumed, seams(runner=runner))
     assert (touched(runner), rollout.number) == (["nb-3"], 9)
+
+
+# --- who watches -----------------------------------------------------------------------------
+
+
+def story(observer: MemoryObserver) -> list[str]:
+    return [type(event).__name__ for event in observer.events]
+
+
+def test_whoever_watches_is_told_of_every_step_in_its_order():
+    observer = MemoryObserver()
+    roll_out(in_rings(ring("pilot", "nb-1"), ring("broad", "nb-2")), seams(observer=observer))
+    pilot = ["RingBegun", "ResultsStored", "RingAsked", "RingVerified"]
+    assert story(observer) == ["RolloutBegun", *pilot, "GateJudged", *pilot, "RolloutEnded"]
+
+
+def test_whoever_watches_learns_why_a_rollout_comes_to_rest():
+    observer = MemoryObserver()
+    runner = FakeRunner(outcomes={("nb-1", "base"): Outcome.FAILED})
+    roll_out(in_rings(ring("pilot", "nb-1"), ring("broad", "nb-2")), seams(runner=runner, observer=observer))
+    *_, judged, ended = observer.events
+    assert isinstance(judged, GateJudged)
+    assert isinstance(ended, RolloutEnded)
+    assert (judged.is_open, ended.state) == (False, RolloutState.STOPPED)
+    assert judged.reason == ended.reason == "1 of 1 devices failed in ring pilot; the limit is 2 % or 5"
+
+
+def test_a_ring_says_what_is_left_to_do_in_it():
+    observer = MemoryObserver()
+    made = replace(in_rings(ring("broad", "nb-1", "nb-2")), skip=frozenset({("nb-1", "base")}))
+    roll_out(made, seams(observer=observer))
+    assert [event.work for event in observer.events if isinstance(event, RingBegun)] == [{"nb-2": ("base",)}]

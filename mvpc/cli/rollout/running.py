@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from mvpc.cli.console import BAD, OK, WARN, print_json, say, terminal
@@ -17,10 +18,20 @@ from mvpc.cli.planning import plan_as_json, prober
 from mvpc.cli.words import count
 from mvpc.errors import RolloutError
 from mvpc.job import Job
-from mvpc.model import ComponentResult, Outcome, Plan, PlannedRing, RolloutState, Skip
+from mvpc.model import (
+    ComponentResult,
+    Outcome,
+    Plan,
+    PlannedRing,
+    ResultsStored,
+    RingBegun,
+    RolloutEvent,
+    RolloutState,
+    Skip,
+)
 from mvpc.playbook import AnsibleRunner
 from mvpc.project import Project
-from mvpc.rollout import Rollout, Seams, roll_out
+from mvpc.rollout import Observer, Rollout, Seams, roll_out
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
 from mvpc.text import safe
@@ -52,7 +63,7 @@ def run(job: Job, *, quiet: bool) -> Rollout:
     """Carry out the job; unless `quiet`, show every result as it arrives."""
     project = current_project()
     total = len(job.plan.changes) - len(job.skip) + len(job.asleep)
-    with _observer(job.plan.rings, total, quiet=quiet) as (observe, begin_ring):
+    with _observer(job.plan.rings, total, quiet=quiet) as observer:
         seams = Seams(
             runner=AnsibleRunner(
                 playbooks=project.root / "playbooks",
@@ -63,8 +74,7 @@ def run(job: Job, *, quiet: bool) -> Rollout:
             prober=prober(project),
             recorder=Store(project.database),
             now=now,
-            observe=observe,
-            begin_ring=begin_ring,
+            observer=observer,
         )
         try:
             return roll_out(job, seams)
@@ -80,30 +90,41 @@ def _say_interrupted(project: Project) -> None:
         say(f"Rollout {newest[0].id} was interrupted. Next: mvpc rollout resume {newest[0].id}", err=True)
 
 
-_Observers = tuple[Callable[[ComponentResult], None], Callable[[PlannedRing], None]]
-
-
 @contextmanager
-def _observer(rings: Sequence[PlannedRing], total: int, *, quiet: bool) -> Iterator[_Observers]:
+def _observer(rings: Sequence[PlannedRing], total: int, *, quiet: bool) -> Iterator[Observer]:
     """One line for each result and, on a terminal, a bar below them for as long as the rollout lives."""
     if quiet:
-        yield (lambda _: None), (lambda _: None)
+        yield _Quiet()
         return
     console = terminal()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("rolling out", total=total)
+        sizes = {ring.name: len(ring.devices) for ring in rings}
+        yield _Lines(console, bar, bar.add_task("rolling out", total=total), sizes)
 
-        def observe(result: ComponentResult) -> None:
-            console.print(Text(safe(_line(result)), style=_STYLE[result.outcome]), soft_wrap=True)
-            bar.advance(task)
 
-        def begin_ring(ring: PlannedRing) -> None:
-            if len(rings) > 1:
-                console.print(Text(safe(f"Ring {ring.name}: {count(len(ring.devices), 'device')}")))
-            bar.update(task, description=safe(ring.name))
+class _Quiet:
+    def observe(self, event: RolloutEvent) -> None:
+        """Say nothing."""
 
-        yield observe, begin_ring
+
+@dataclass
+class _Lines:
+    console: Console
+    bar: Progress
+    task: TaskID
+    rings: dict[str, int]
+
+    def observe(self, event: RolloutEvent) -> None:
+        """Print results and rings."""
+        if isinstance(event, ResultsStored):
+            for result in event.results:
+                self.console.print(Text(safe(_line(result)), style=_STYLE[result.outcome]), soft_wrap=True)
+            self.bar.advance(self.task, len(event.results))
+        elif isinstance(event, RingBegun):
+            if len(self.rings) > 1:
+                self.console.print(Text(safe(f"Ring {event.ring}: {count(self.rings[event.ring], 'device')}")))
+            self.bar.update(self.task, description=safe(event.ring))
 
 
 def _line(result: ComponentResult) -> str:
