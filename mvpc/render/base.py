@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import get_args
 
+from mvpc.editions import edition
 from mvpc.errors import InputError
 from mvpc.model import Device, File, Package, Resource, Unit
-from mvpc.render.crypto_edition import edition
 from mvpc.render.template import fill
 from mvpc.settings import Apt, Base, Day, Ssh, Updates, Window, present
 

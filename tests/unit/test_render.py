@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from mvpc.catalogue import Product
+from mvpc.editions import edition, editions
 from mvpc.errors import InputError, SecretError
 from mvpc.keyfile import lint, parse
 from mvpc.model import Bundle, Connection, File, Package, Unit
 from mvpc.render import Renderer
-from mvpc.render.crypto_edition import edition, editions
 from mvpc.secret import Secret
 from mvpc.settings import Settings
 from mvpc.testing import a_device
