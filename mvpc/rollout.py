@@ -34,8 +34,9 @@ from mvpc.model import (
     RolloutState,
 )
 
-Results = Generator[ComponentResult, None, None]
-"""Results as they arrive. Closing it ends the work; laptops finish the component they are at."""
+Results = Generator[Sequence[ComponentResult], None, None]
+"""Results as they arrive, those together that came together: each batch is stored at once. Closing it ends the work;
+laptops finish the component they are at."""
 
 Inputs = Mapping[tuple[str, str], Mapping[str, object]]
 """(device, component) -> the settings that the component was made from."""
@@ -45,7 +46,10 @@ class Runner(Protocol):
     """Whatever converges laptops."""
 
     def run(self, work: Sequence[HostWork]) -> Results:
-        """Converge and yield every result as it arrives; exactly one for each device and component of the work."""
+        """Converge and yield results as they arrive; exactly one for each device and component of the work.
+
+        A result must not wait longer than a blink for others to fill its batch: it counts only once it is stored.
+        """
         ...
 
 
@@ -186,7 +190,7 @@ class _Walk:
         """Go through the rings until one says stop; returns how it ended, and why."""
         job, rings = self.job, self.job.plan.rings
         self._tell(RolloutBegun(at=self._now, number=self.number, plan=job.plan, first_ring=job.first_ring))
-        self._take(self._asleep())
+        self._take([tuple(self._asleep())])
         for position, ring in enumerate(rings):
             if position < self.job.first_ring:
                 continue
@@ -236,13 +240,14 @@ class _Walk:
                 return wish, f"in ring {tally.ring.name}, as somebody wished"
         return None
 
-    def _take(self, arriving: Iterable[ComponentResult], tally: Tally | None = None) -> None:
-        for result in arriving:
-            self.seams.recorder.record(self.number, [result], self._inputs(result))
-            self._tell(ResultsStored(at=self._now, results=(result,)))
-            self.results.append(result)
+    def _take(self, arriving: Iterable[Sequence[ComponentResult]], tally: Tally | None = None) -> None:
+        for results in map(tuple, filter(None, arriving)):
+            self.seams.recorder.record(self.number, results, self._inputs(results))
+            self._tell(ResultsStored(at=self._now, results=results))
+            self.results += results
             if tally:
-                tally.count(result)
+                for result in results:
+                    tally.count(result)
 
     def _asleep(self) -> Iterator[ComponentResult]:
         for change in self.job.asleep:
@@ -263,9 +268,13 @@ class _Walk:
             if names
         ]
 
-    def _inputs(self, result: ComponentResult) -> Inputs:
-        bundle = self.job.bundles.get(result.device)
-        return {(result.device, result.component): bundle.component(result.component).inputs} if bundle else {}
+    def _inputs(self, results: Sequence[ComponentResult]) -> Inputs:
+        bundles = self.job.bundles
+        return {
+            (result.device, result.component): bundles[result.device].component(result.component).inputs
+            for result in results
+            if result.device in bundles
+        }
 
     def _verify(self, tally: Tally) -> None:
         """Applied is not verified: ask every laptop of the ring that neither failed nor fell asleep once more."""

@@ -75,19 +75,24 @@ class FakeRunner:
     outcomes: Mapping[tuple[str, str], Outcome] = field(default_factory=dict)
     interrupt_after: int | None = None
     """Raise KeyboardInterrupt when so many results were given."""
+    together: int = 1
+    """So many results arrive at a time."""
     seen: list[HostWork] = field(default_factory=list)
 
-    def run(self, work: Sequence[HostWork]) -> Generator[ComponentResult, None, None]:
+    def run(self, work: Sequence[HostWork]) -> Generator[Sequence[ComponentResult], None, None]:
         """Yield one result for each device and component."""
         self.seen.extend(work)
         tasks = [(item, component) for item in work for component in item.components]
-        for done, (item, component) in enumerate(tasks):
-            if done == self.interrupt_after:
+        for begin in range(0, len(tasks), self.together):
+            if begin == self.interrupt_after:
                 raise KeyboardInterrupt
-            name = item.device.hostname
-            outcome = self.outcomes.get((name, component), Outcome.CHANGED)
-            digest = item.bundle.component(component).digest if outcome is not Outcome.FAILED else ""
-            yield ComponentResult(device=name, component=component, outcome=outcome, digest=digest, at=NOON)
+            yield [self._result(*task) for task in tasks[begin : begin + self.together]]
+
+    def _result(self, item: HostWork, component: str) -> ComponentResult:
+        name = item.device.hostname
+        outcome = self.outcomes.get((name, component), Outcome.CHANGED)
+        digest = item.bundle.component(component).digest if outcome is not Outcome.FAILED else ""
+        return ComponentResult(device=name, component=component, outcome=outcome, digest=digest, at=NOON)
 
 
 @dataclass(kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +20,9 @@ from mvpc.playbook.shards import shards
 
 _LOOK_MS = 500
 """How often deadlines, and processes that ended without a word, are looked at."""
+
+_GATHER_SECONDS = 0.1
+"""How long a result waits for those right behind it, since each batch costs the database one flush to disk."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,8 +41,8 @@ class AnsibleRunner:
     component_seconds: int = 1800
     """How long one component may take on one laptop; a large office suite over a slow VPN needs its time."""
 
-    def run(self, work: Sequence[HostWork]) -> Generator[ComponentResult, None, None]:
-        """Converge and yield every result as it arrives; exactly one for each device and component of the work.
+    def run(self, work: Sequence[HostWork]) -> Generator[Sequence[ComponentResult], None, None]:
+        """Converge and yield results as they arrive; exactly one for each device and component of the work.
 
         When the caller stops early, also by Ctrl-C, Ansible is ended; laptops finish the component they are at.
         Use `contextlib.closing` where that must not wait for the garbage collector.
@@ -49,13 +53,13 @@ class AnsibleRunner:
         fit = []
         for item in work:
             if reason := unfit(item.device):
-                yield from _refuse(item, reason)
+                yield tuple(_refuse(item, reason))
             else:
                 fit.append(item)
         if fit:
             yield from self._play(fit)
 
-    def _play(self, work: Sequence[HostWork]) -> Iterator[ComponentResult]:
+    def _play(self, work: Sequence[HostWork]) -> Iterator[Sequence[ComponentResult]]:
         if not self.key.is_file():
             raise RolloutError("there is no SSH key", where=str(self.key), hint="Set ssh.key in mvpc.toml")
         waiting = deque(shards(work, processes=self.processes))
@@ -66,10 +70,9 @@ class AnsibleRunner:
                 while waiting and len(running) < self.processes:
                     running.append(Shard.start(waiting.popleft(), terms))
                 _await(running)
-                for shard in running:
-                    yield from shard.take()
+                yield [result for shard in running for result in shard.take()]
                 for shard in [shard for shard in running if shard.over]:
-                    yield from shard.finish()
+                    yield list(shard.finish())
                     running.remove(shard)
         finally:
             _end(running)
@@ -85,11 +88,12 @@ class AnsibleRunner:
 
 
 def _await(running: Sequence[Shard]) -> None:
-    """Wait until some Ansible says something, or until it is time to look at clocks and processes."""
+    """Wait until some Ansible says something and what is right behind it, or until it is time to look at clocks."""
     events = select.poll()
     for shard in running:
         events.register(shard.ansible.events, select.POLLIN)
-    events.poll(_LOOK_MS)
+    if any(event & select.POLLIN for _, event in events.poll(_LOOK_MS)):
+        time.sleep(_GATHER_SECONDS)
 
 
 def _end(running: Sequence[Shard]) -> None:

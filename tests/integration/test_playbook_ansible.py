@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,10 @@ def some_work(device: Device, /, **files: File) -> HostWork:
     return HostWork(device=device, bundle=bundle, components=tuple(files), generation=next(_generation))
 
 
+def results_of(runner: AnsibleRunner, *work: HostWork) -> list[ComponentResult]:
+    return list(chain.from_iterable(runner.run(work)))
+
+
 def outcomes(results: Sequence[ComponentResult]) -> dict[str, Outcome]:
     return {result.component: result.outcome for result in results}
 
@@ -166,8 +171,8 @@ def plain_playbook(folder: Path, *arguments: str, **environment: str) -> subproc
 def test_a_component_is_changed_once_and_then_left_alone(laptop: Laptop, tmp_path: Path):
     runner, path = a_runner(laptop), tmp_path / "files/motd"
     work = some_work(laptop.device, base=File(path=str(path), content="Guten Tag\n"))
-    [first] = runner.run([work])
-    [second] = runner.run([work])
+    [first] = results_of(runner, work)
+    [second] = results_of(runner, work)
     assert [first.outcome, second.outcome] == [Outcome.CHANGED, Outcome.UNCHANGED], first.error
     assert path.read_text() == "Guten Tag\n"
     assert str(path) in first.changes[0]
@@ -179,7 +184,7 @@ def test_a_component_is_changed_once_and_then_left_alone(laptop: Laptop, tmp_pat
 def test_a_component_that_fails_does_not_keep_the_others_from_being_tried(laptop: Laptop, tmp_path: Path):
     broken = File(path=f"{tmp_path}/broken", validate=("/bin/false", "%s"))
     good = File(path=f"{tmp_path}/good", content="good")
-    results = list(a_runner(laptop).run([some_work(laptop.device, vpn=broken, wifi=good)]))
+    results = results_of(a_runner(laptop), some_work(laptop.device, vpn=broken, wifi=good))
     assert outcomes(results) == {"vpn": Outcome.FAILED, "wifi": Outcome.CHANGED}
     assert "false" in results[0].error
     assert not (tmp_path / "broken").exists()
@@ -187,7 +192,7 @@ def test_a_component_that_fails_does_not_keep_the_others_from_being_tried(laptop
 
 def test_only_the_components_of_the_work_are_converged(laptop: Laptop, tmp_path: Path):
     work = some_work(laptop.device, base=File(path=f"{tmp_path}/a"), wifi=File(path=f"{tmp_path}/b", content="b"))
-    results = list(a_runner(laptop).run([replace(work, components=("wifi",))]))
+    results = results_of(a_runner(laptop), replace(work, components=("wifi",)))
     assert outcomes(results) == {"wifi": Outcome.CHANGED}
     assert not (tmp_path / "a").exists()
 
@@ -198,7 +203,7 @@ def test_only_the_components_of_the_work_are_converged(laptop: Laptop, tmp_path:
 def test_a_laptop_that_does_not_answer_is_unreachable_in_every_component(laptop: Laptop, tmp_path: Path):
     asleep = replace(laptop.device, hostname="nb-000002", address="127.0.0.2")
     work = some_work(asleep, base=File(path="/nowhere"), wifi=File(path="/nowhere"))
-    results = list(a_runner(laptop).run([work]))
+    results = results_of(a_runner(laptop), work)
     assert outcomes(results) == {"base": Outcome.UNREACHABLE, "wifi": Outcome.UNREACHABLE}
     assert "Connection refused" in results[0].error
 
@@ -206,7 +211,7 @@ def test_a_laptop_that_does_not_answer_is_unreachable_in_every_component(laptop:
 @pytest.mark.parametrize("kind", ["ecdsa", "ed25519"])
 def test_a_laptop_with_another_host_key_is_refused_not_unreachable(laptop: Laptop, tmp_path: Path, kind: str):
     stranger = replace(laptop.device, host_key=new_key(tmp_path / "key", kind))
-    [result] = a_runner(laptop).run([some_work(stranger, base=File(path=f"{tmp_path}/never"))])
+    [result] = results_of(a_runner(laptop), some_work(stranger, base=File(path=f"{tmp_path}/never")))
     assert result.outcome is Outcome.FAILED
     assert result.error.startswith("refused: ")
     assert "host key" in result.error
@@ -216,14 +221,14 @@ def test_a_laptop_with_another_host_key_is_refused_not_unreachable(laptop: Lapto
 def test_a_laptop_that_does_not_let_us_in_is_refused_not_unreachable(laptop: Laptop, tmp_path: Path):
     new_key(tmp_path / "other")
     runner = a_runner(laptop, key=tmp_path / "other")
-    [result] = runner.run([some_work(laptop.device, base=File(path="/nowhere"))])
+    [result] = results_of(runner, some_work(laptop.device, base=File(path="/nowhere")))
     assert result.outcome is Outcome.FAILED
     assert "log in" in result.error
 
 
 def test_a_laptop_that_is_not_enrolled_is_failed_without_a_connection(laptop: Laptop, tmp_path: Path):
     work = some_work(replace(laptop.device, host_key=""), base=File(path="/nowhere"))
-    [result] = a_runner(laptop, key=Path("/nowhere")).run([work])
+    [result] = results_of(a_runner(laptop, key=Path("/nowhere")), work)
     assert (result.outcome, result.error) == (
         Outcome.FAILED,
         "the inventory holds no usable SSH host key for it",
@@ -242,7 +247,7 @@ def test_a_laptop_that_is_not_enrolled_is_failed_without_a_connection(laptop: La
 def test_a_hostile_laptop_is_failed_and_costs_little(tmp_path: Path, command: str, told: str):
     with booted(tmp_path, f"ForceCommand {command}") as hostile:
         runner = a_runner(hostile, component_seconds=120)
-        [result] = runner.run([some_work(hostile.device, base=File(path=f"{tmp_path}/file"))])
+        [result] = results_of(runner, some_work(hostile.device, base=File(path=f"{tmp_path}/file")))
     assert result.outcome is Outcome.FAILED
     assert told in result.error
 
@@ -257,7 +262,7 @@ def hanging(folder: Path) -> File:
 def test_a_laptop_that_hangs_is_failed_when_its_time_is_over(tmp_path: Path):
     with booted(tmp_path) as laptop:
         runner = a_runner(laptop, component_seconds=3)
-        [result] = runner.run([some_work(laptop.device, base=hanging(tmp_path))])
+        [result] = results_of(runner, some_work(laptop.device, base=hanging(tmp_path)))
     assert result.outcome is Outcome.FAILED
     assert "3 second" in result.error
     assert run_folders(laptop) == []
@@ -267,8 +272,8 @@ def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path: Path):
     with booted(tmp_path) as laptop:
         asleep = replace(laptop.device, hostname="nb-000002", address="127.0.0.2")
         work = [some_work(laptop.device, vpn=hanging(tmp_path)), some_work(asleep, base=File(path="/nowhere"))]
-        with closing(a_runner(laptop).run(work)) as results:
-            assert next(results).device == "nb-000002"
+        with closing(a_runner(laptop).run(work)) as batches:
+            assert next(filter(None, batches))[0].device == "nb-000002"
             [folder] = run_folders(laptop)
             assert _marked(folder)
     assert run_folders(laptop) == []
@@ -283,8 +288,8 @@ def test_shards_run_side_by_side_and_end_together_when_the_run_is_interrupted(
     with booted(tmp_path) as laptop:
         asleep = replace(laptop.device, hostname="nb-000002", address="127.0.0.2")
         work = [some_work(laptop.device, vpn=hanging(tmp_path)), some_work(asleep, base=File(path="/nowhere"))]
-        with closing(a_runner(laptop, processes=2).run(work)) as results:
-            first = next(results)
+        with closing(a_runner(laptop, processes=2).run(work)) as batches:
+            [first] = next(filter(None, batches))
             assert (first.device, first.outcome) == ("nb-000002", Outcome.UNREACHABLE)
             folders = run_folders(laptop)
             assert len(folders) == 2
@@ -299,7 +304,7 @@ def test_more_shards_than_processes_are_served_one_after_the_other(
     devices = [replace(laptop.device, hostname=f"nb-00000{number}", address="127.0.0.2") for number in (2, 3, 4)]
     parts = zip(devices, ("base", "vpn", "wifi"), strict=True)
     work = [some_work(device, **{part: File(path="/nowhere")}) for device, part in parts]
-    results = list(a_runner(laptop, processes=1).run(work))
+    results = results_of(a_runner(laptop, processes=1), *work)
     assert {(result.device, result.outcome) for result in results} == {
         (device.hostname, Outcome.UNREACHABLE) for device in devices
     }
@@ -334,7 +339,7 @@ def test_ansible_that_cannot_start_is_an_error_of_the_rollout(laptop: Laptop, tm
     (tmp_path / "playbooks/rollout.yml").write_text("- hosts: all\n  rolls: []\n")
     runner = a_runner(laptop, playbooks=tmp_path / "playbooks")
     with pytest.raises(RolloutError, match=r"Ansible could not start: .*rolls"):
-        list(runner.run([some_work(laptop.device, base=File(path="/nowhere"))]))
+        results_of(runner, some_work(laptop.device, base=File(path="/nowhere")))
 
 
 # --- nothing leaks, nothing runs here --------------------------------------------------------
@@ -348,7 +353,7 @@ def test_the_folder_and_environment_of_the_caller_have_no_say(
     monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", str(tmp_path))
     monkeypatch.setenv("ANSIBLE_HOST_KEY_CHECKING", "False")
     monkeypatch.setenv("ANSIBLE_REMOTE_USER", "nobody")
-    [result] = a_runner(laptop).run([some_work(laptop.device, base=File(path=f"{tmp_path}/x", content="x"))])
+    [result] = results_of(a_runner(laptop), some_work(laptop.device, base=File(path=f"{tmp_path}/x", content="x")))
     assert result.outcome is Outcome.CHANGED
 
 

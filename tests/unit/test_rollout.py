@@ -81,6 +81,15 @@ def test_every_result_is_stored_before_anyone_is_told():
     assert told == [True, True]
 
 
+def test_results_that_arrive_together_are_stored_together_before_anyone_is_told():
+    recorder, observer = MemoryRecorder(), MemoryObserver()
+    changes = change("nb-1", "base"), change("nb-1", "vpn"), change("nb-2", "base")
+    roll_out(job(*changes), seams(FakeRunner(together=2), recorder=recorder, observer=observer))
+    batches = [event.results for event in observer.events if isinstance(event, ResultsStored)]
+    assert [len(results) for results in batches] == [2, 1]
+    assert [result for results in batches for result in results] == recorder.results
+
+
 def test_a_failed_component_fails_its_laptop_and_not_the_others():
     runner = FakeRunner(outcomes={("nb-1", "vpn"): Outcome.FAILED})
     rollout = roll_out(job(change("nb-1", "base"), change("nb-1", "vpn"), change("nb-2", "base")), seams(runner=runner))
