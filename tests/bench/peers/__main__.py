@@ -18,11 +18,13 @@ from tests.bench.peers.laptops import Laptops, laptops, missing
 from tests.bench.peers.measure import Meter, Took
 from tests.bench.peers.tools import Ansible, Mvpc, Pyinfra, Tool, versions
 
-NEW, NOTHING, ONE, CHOSEN, HALF = (
+NEW, NOTHING, ONE, CHOSEN, SINGLE, QUARTER, HALF = (
     "everything new",
     "nothing to do, drift verified",
     "one file of one component changed",
     "the same, task chosen by hand (--tags)",
+    "the same on one laptop only",
+    "the same on a quarter of the laptops",
     "half switched off: added",
 )
 GOALS = {
@@ -31,6 +33,8 @@ GOALS = {
     NEW: {"ansible": 5.0, "pyinfra": 1.0},
 }
 HALF_SECONDS = 5.0
+FIXED_SECONDS, SLOPE = 5.0, 1.2
+"""Where p % of the laptops change: at most the fixed part and this many times p % of the time for all."""
 SHORT = 20.0
 """Runs that take less (seconds) are done three times, and the median counts."""
 
@@ -47,7 +51,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     number = int(os.environ.get("LAPTOPS", "20"))
     chosen = os.environ.get("TOOLS", "mvpc,pyinfra,ansible").split(",")
-    figures: Figures = {row: {} for row in (NOTHING, ONE, CHOSEN, NEW, HALF)}
+    figures: Figures = {row: {} for row in (NOTHING, ONE, CHOSEN, SINGLE, QUARTER, NEW, HALF)}
     with tempfile.TemporaryDirectory(prefix="mvpc-bench-") as folder, laptops(number) as machines:
         room = Path(folder)
         _warm_up(machines)
@@ -89,6 +93,10 @@ def _compare(tool: Tool, machines: Laptops, room: Path, figures: Figures) -> Non
         _change(tool, machines, 9)
         note(CHOSEN, tool.run_chosen(everyone))
     _same(tool, machines, room)
+    if isinstance(tool, Mvpc):
+        for row, some in _parts(everyone).items():
+            note(row, _typical(lambda turn, some=some: _changed_on(tool, machines, some, turn)))  # type: ignore[misc]
+        _changed_on(tool, machines, (), 0)
     awake, asleep = everyone[::2], everyone[1::2]
     without = tool.run(awake)
     machines.switch_off(asleep)
@@ -98,6 +106,16 @@ def _compare(tool: Tool, machines: Laptops, room: Path, figures: Figures) -> Non
 
 def _changed(tool: Tool, machines: Laptops, turn: int) -> Took:
     _change(tool, machines, turn + 1)
+    return tool.run(machines.names)
+
+
+def _parts(everyone: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Row -> the laptops that change in it."""
+    return {SINGLE: everyone[:1], QUARTER: everyone[: max(1, len(everyone) // 4)]}
+
+
+def _changed_on(tool: Tool, machines: Laptops, names: tuple[str, ...], turn: int) -> Took:
+    machines.change_some(names, turn + 20)
     return tool.run(machines.names)
 
 
@@ -130,8 +148,18 @@ def _print(figures: Figures, number: int) -> None:
         cells = [f"{row:<40}"]
         for name, took in tools.items():
             cells.append(f"{name} {took.wall:.1f} ({took.cpu:.1f}){_ratio(row, name, took, tools)}")
+        cells += _bound(row, figures, number)
         out.append(" | ".join(cells))
     sys.stdout.write("\n".join(out) + "\n")
+
+
+def _bound(row: str, figures: Figures, number: int) -> list[str]:
+    """What the row may take at most, where that follows from the time for all."""
+    laptops_of = {row: len(names) for row, names in _parts(tuple(map(str, range(number)))).items()}
+    if row not in laptops_of or "mvpc" not in figures[ONE]:
+        return []
+    share = laptops_of[row] / number
+    return [f"goal <= {FIXED_SECONDS + SLOPE * share * figures[ONE]['mvpc'].wall:.1f} s"]
 
 
 def _ratio(row: str, name: str, took: Took, tools: dict[str, Took]) -> str:

@@ -158,10 +158,10 @@ class Pyinfra:
 
 def versions() -> str:
     """What is compared with what."""
-    ansible = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "--version"], capture_output=True, text=True, check=True
-    ).stdout.partition("\n")[0]
-    pyinfra = subprocess.run(
-        [PYINFRA / "bin/pyinfra", "--version"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    return f"{ansible}; {pyinfra}; Python {sys.version.split()[0]}; {os.cpu_count()} cores"
+    programs = Path(sys.executable).with_name("ansible-playbook"), PYINFRA / "bin/pyinfra"
+    told = [_first_line([str(each), "--version"]) for each in programs if each.exists()]
+    return "; ".join([*told, f"Python {sys.version.split()[0]}", f"{os.cpu_count()} cores"])
+
+
+def _first_line(argv: Sequence[str]) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip().partition("\n")[0]
