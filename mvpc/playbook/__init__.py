@@ -5,6 +5,7 @@
     shard    one ansible-playbook with its laptops, from the run folder to the last result
     hosts    how Ansible reaches a laptop: variables, host key, SSH options
     folder   the run folder in memory with the bundles, and what dead runs left behind
+    edition  whether the project's playbooks are those of this mvpc
     process  ansible-playbook itself: environment, event lines, end
     tally    events in, results out; every component gets exactly one
 

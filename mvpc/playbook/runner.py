@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mvpc.errors import RolloutError
 from mvpc.model import ComponentResult, HostWork, Outcome
+from mvpc.playbook.edition import refuse_other
 from mvpc.playbook.hosts import Login, unfit
 from mvpc.playbook.shard import Shard, Terms
 from mvpc.playbook.shards import shards
@@ -48,7 +49,8 @@ class AnsibleRunner:
         Use `contextlib.closing` where that must not wait for the garbage collector.
 
         Raises:
-            RolloutError: Ansible or the SSH key is missing, or Ansible ended before it came to the first laptop.
+            RolloutError: Ansible or the SSH key is missing, the playbooks belong to another mvpc, or Ansible ended
+                before it came to the first laptop.
         """
         fit = []
         for item in work:
@@ -62,6 +64,7 @@ class AnsibleRunner:
     def _play(self, work: Sequence[HostWork]) -> Iterator[Sequence[ComponentResult]]:
         if not self.key.is_file():
             raise RolloutError("there is no SSH key", where=str(self.key), hint="Set ssh.key in mvpc.toml")
+        refuse_other(self.playbooks)
         waiting = deque(shards(work, processes=self.processes))
         terms = self._terms(len(waiting))
         running: list[Shard] = []

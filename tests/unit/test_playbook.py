@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mvpc.errors import RolloutError
 from mvpc.model import Bundle, Component, ComponentResult, File, HostWork, Outcome
+from mvpc.playbook.edition import refuse_other
 from mvpc.playbook.folder import bundle_data, fill
 from mvpc.playbook.hosts import Login, host_variables, inert, inventory, unfit
 from mvpc.playbook.tally import Tally
@@ -114,6 +116,26 @@ def test_what_is_written_for_ansible_is_private_and_the_inventory_has_no_secret(
     assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.json")} == {0o600}
     with pytest.raises(FileExistsError):
         fill(tmp_path, [], LOGIN, seconds=60)
+
+
+# --- edition ---------------------------------------------------------------------------------
+
+
+def test_playbooks_of_another_version_are_refused_with_the_way_out(tmp_path: Path):
+    folder = tmp_path / "collections/ansible_collections/mvpc/fleet"
+    folder.mkdir(parents=True)
+    (folder / "galaxy.yml").write_text("name: fleet\nversion: 0.0.9\n")
+    with pytest.raises(RolloutError, match=r"belong to mvpc 0\.0\.9, and this is mvpc .* Put the folder playbooks/"):
+        refuse_other(tmp_path)
+
+
+def test_playbooks_that_are_not_there_are_named(tmp_path: Path):
+    with pytest.raises(RolloutError, match=r"galaxy\.yml: the playbooks cannot be read"):
+        refuse_other(tmp_path)
+
+
+def test_the_playbooks_of_this_source_are_those_of_this_version():
+    refuse_other(Path(__file__).parents[2] / "playbooks")
 
 
 # --- tally -----------------------------------------------------------------------------------
