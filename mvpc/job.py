@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mvpc.errors import RolloutError
-from mvpc.model import Bundle, Change, Device, Plan, Probe, Reach
+from mvpc.model import Action, Bundle, Change, Device, Outcome, Plan, Probe, Reach, RolloutRecord
 from mvpc.plan import Subject, basis, waiting
 
 
@@ -31,15 +31,14 @@ class Job:
     """Position of the ring to begin with."""
 
 
-def make_job(plan: Plan, subjects: Sequence[Subject], *, actor: str, resume: int = 0, first_ring: int = 0) -> Job:
+def make_job(plan: Plan, subjects: Sequence[Subject], *, actor: str, earlier: RolloutRecord | None = None) -> Job:
     """Put a job together from a plan and what the laptops say now.
 
     Args:
         plan: made just now, or earlier: then it must still fit.
         subjects: all laptops that the plan selected, compiled and asked now.
         actor: who is acting.
-        resume: number of the rollout that is carried on; 0 begins a new one.
-        first_ring: position of the ring to begin with.
+        earlier: the rollout that is carried on; None begins a new one.
 
     Raises:
         RolloutError: profiles, catalogue, secrets or inventory have changed since the plan was made.
@@ -49,6 +48,7 @@ def make_job(plan: Plan, subjects: Sequence[Subject], *, actor: str, resume: int
             f"plan {plan.hash} no longer fits: profiles, catalogue, secrets or inventory have changed since",
             hint="Make a new plan, and roll that out",
         )
+    done = _done(earlier) if earlier else frozenset()
     answers = {subject.device.hostname: subject.probe for subject in subjects}
     return Job(
         plan=plan,
@@ -58,17 +58,28 @@ def make_job(plan: Plan, subjects: Sequence[Subject], *, actor: str, resume: int
         skip=frozenset(
             (change.device, change.component)
             for change in plan.changes
-            if _needs_nothing(change, answers[change.device])
+            if _needs_nothing(change, answers[change.device], sampled=change.device in plan.sample)
+            or (change.action is Action.FULL and (change.device, change.component) in done)
         ),
         actor=actor,
         highest_generation=max((subject.probe.generation for subject in subjects if subject.probe), default=0),
-        resume=resume,
-        first_ring=first_ring,
+        resume=earlier.row.id if earlier else 0,
+        first_ring=earlier.row.ring if earlier else 0,
     )
 
 
-def _needs_nothing(change: Change, answer: Probe | None) -> bool:
+def _done(earlier: RolloutRecord) -> frozenset[tuple[str, str]]:
+    """What came to a good end before the rollout rested: of work in full, no laptop can prove that it is done."""
+    good = {Outcome.CHANGED, Outcome.UNCHANGED}
+    return frozenset((each.device, each.component) for each in earlier.results if each.outcome in good)
+
+
+def _needs_nothing(change: Change, answer: Probe | None, *, sampled: bool) -> bool:
     """Whether the laptop sleeps, or proves that the change is done."""
     if answer is None or answer.reach is not Reach.REACHED:
         return answer is not None and answer.reach is Reach.UNREACHABLE
-    return answer.digests.get(change.component) == change.digest and not answer.drift.get(change.component)
+    proved = answer.digests.get(change.component) == change.digest and not answer.drift.get(change.component)
+    if change.action is Action.FULL:
+        # A laptop that says itself that it differs can no longer show whether others lie; the next rollout mends it.
+        return sampled and not proved
+    return proved

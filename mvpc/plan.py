@@ -26,7 +26,8 @@ from mvpc.model import (
     Skipped,
     Source,
 )
-from mvpc.rings import DEFAULT_RINGS, Member, place
+from mvpc.rings import DEFAULT_RINGS, Member, join_last, place
+from mvpc.sample import draw
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,18 +49,34 @@ class Subject:
     """What the laptop itself said just now; None when it was not asked."""
 
 
-def make_plan(scope: str, subjects: Sequence[Subject], rings: Sequence[Ring] = DEFAULT_RINGS) -> Plan:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Thoroughness:
+    """How much a plan does beyond what is known to differ."""
+
+    full: bool = False
+    """Every component of every laptop is walked in full, whatever ledgers and digests say."""
+    sample_percent: float = 0
+    """Share of the unchanged laptops that is walked in full, and must turn out to be unchanged."""
+
+
+def make_plan(
+    scope: str,
+    subjects: Sequence[Subject],
+    rings: Sequence[Ring] = DEFAULT_RINGS,
+    thoroughness: Thoroughness = Thoroughness(),
+) -> Plan:
     """Compare what every laptop should be with what it says, or else with what we recorded.
 
     Args:
         scope: the selection in words, for people.
         subjects: laptops in the order in which the plan shall list them.
         rings: the groups in which the laptops that change are rolled out to.
+        thoroughness: what is done beyond that.
     """
     changes: list[Change] = []
     skipped: list[Skipped] = []
     for subject in subjects:
-        wanted = tuple(_changes(subject))
+        wanted = tuple(_everything(subject) if thoroughness.full else _changes(subject))
         reason = _skip(subject, wanted)
         if reason is None:
             changes.extend(wanted)
@@ -67,16 +84,20 @@ def make_plan(scope: str, subjects: Sequence[Subject], rings: Sequence[Ring] = D
             skipped.append(reason)
     work = _fingerprint([asdict(change) for change in changes])
     placement = place(_members(subjects, changes), rings, salt=work[:6])
+    sample, salt = _sample(subjects, skipped, work, thoroughness.sample_percent)
+    placement = join_last(placement, sample, rings[-1], why=f"in the sample of unchanged laptops with salt {salt}")
+    changes += [change for subject in subjects if subject.device.hostname in sample for change in _sampled(subject)]
     return Plan(
         scope=scope,
         changes=tuple(changes),
-        skipped=tuple(skipped),
+        skipped=tuple(each for each in skipped if each.device not in sample),
         ressorts={subject.device.hostname: subject.ressort for subject in subjects},
         authorities={subject.device.hostname: subject.device.authority for subject in subjects},
         rings=placement.rings,
         places=placement.why,
+        sample=sample,
         basis=basis(subjects),
-        hash=_fingerprint([work, *(asdict(ring) for ring in placement.rings)]),
+        hash=_fingerprint([work, sample, *(asdict(ring) for ring in placement.rings)]),
     )
 
 
@@ -98,6 +119,47 @@ def _members(subjects: Iterable[Subject], changes: Iterable[Change]) -> list[Mem
         for device in (subject.device for subject in subjects)
         if device.hostname in changing
     ]
+
+
+def _sample(
+    subjects: Iterable[Subject], skipped: Iterable[Skipped], work: str, percent: float
+) -> tuple[tuple[str, ...], str]:
+    """Who is in the sample, and the salt that drew it.
+
+    Who was in the last sample has a new generation since. So the same laptops and work give the same sample until it
+    was rolled out to, and then another one.
+    """
+    unchanged = [each.device for each in skipped if each.why is Skip.VERIFIED]
+    generations = {subject.device.hostname: subject.probe.generation for subject in subjects if subject.probe}
+    salt = _fingerprint([work, *((name, generations[name]) for name in unchanged)])[:6]
+    return draw(unchanged, percent=percent, salt=salt), salt
+
+
+def _sampled(subject: Subject) -> Iterator[Change]:
+    return _in_full(subject, "sample: must report no change")
+
+
+def _everything(subject: Subject) -> Iterator[Change]:
+    """What differs, and all the rest as well. A laptop that does not answer gets only what differs."""
+    known = {change.component: change for change in _changes(subject)}
+    if subject.probe and not _answered(subject):
+        yield from known.values()
+        return
+    for change in _in_full(subject, "asked for in full"):
+        yield known.get(change.component, change)
+
+
+def _in_full(subject: Subject, reason: str) -> Iterator[Change]:
+    if subject.bundle is None or not_managed(subject.device):
+        return
+    for part in subject.bundle.components:
+        yield Change(
+            device=subject.device.hostname,
+            component=part.name,
+            action=Action.FULL,
+            reason=reason,
+            digest=part.digest,
+        )
 
 
 def waiting(subjects: Iterable[Subject]) -> Iterator[Change]:

@@ -26,6 +26,7 @@ def from_data(data: Any) -> Plan:
     values["changes"] = tuple(Change(**{**row, "action": Action(row["action"])}) for row in values["changes"])
     values["skipped"] = tuple(Skipped(**{**row, "why": Skip(row["why"])}) for row in values["skipped"])
     values["rings"] = tuple(_ring(row) for row in values["rings"])
+    values["sample"] = tuple(values["sample"])
     return Plan(**values)
 
 

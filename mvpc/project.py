@@ -19,7 +19,7 @@ _KEYS: dict[str, dict[str, type]] = {
     "state": {"folder": str},
     "organisation": {"operator": str},
     "lab": {"home": str, "bridge": str, "addresses": str},
-    "rollout": {"approve_above": int, "ring": list},
+    "rollout": {"approve_above": int, "sample_percent": float, "ring": list},
 }
 
 
@@ -41,6 +41,8 @@ class Project:
     """Groups of a rollout, in order."""
     approve_above: int
     """A rollout to more devices than this needs a second person's approval; 0 means never."""
+    sample_percent: float
+    """Share of the unchanged laptops that every rollout walks in full, to catch digests and probes that lie."""
     operator: str
     """Whose laptops are rolled out to, as in inventory/organisation.yml; empty means everybody's."""
 
@@ -94,6 +96,7 @@ def load_project(root: Path) -> Project:
         ssh_port=ssh.get("port", 22),
         rings=read_rings(rollout["ring"], file=MARKER) if "ring" in rollout else DEFAULT_RINGS,
         approve_above=rollout.get("approve_above", 0),
+        sample_percent=rollout.get("sample_percent", 1),
         operator=settings.get("organisation", {}).get("operator", ""),
         lab_home=root / Path(lab.get("home", "/var/lib/mvpc-lab")).expanduser(),
         lab_bridge=lab.get("bridge", "mvpc0"),
@@ -121,6 +124,13 @@ def _check(section: str, values: Any) -> list[Problem]:
     for key, value in values.items():
         if key not in known:
             problems.append(Problem(MARKER, f"{section}.{key} is not known", f"Known: {', '.join(known)}"))
-        elif type(value) is not known[key]:
+        elif type(value) not in _accepted(known[key]):
             problems.append(Problem(MARKER, f"{section}.{key} must be of type {known[key].__name__}"))
+        elif key.endswith("_percent") and not 0 <= value <= 100:
+            problems.append(Problem(MARKER, f"{section}.{key} must be between 0 and 100"))
     return problems
+
+
+def _accepted(kind: type) -> set[type]:
+    """Whole numbers are numbers as well."""
+    return {int, float} if kind is float else {kind}

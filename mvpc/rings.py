@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
@@ -58,6 +58,17 @@ def place(members: Sequence[Member], rings: Sequence[Ring], *, salt: str) -> Pla
             why[hostname] = f"{ring.name}: at {position:.1f} % of the order with salt {salt}, up to {ring.percent:g} %"
         planned.append(PlannedRing(name=ring.name, gate=ring.gate, devices=tuple(here)))
     return Placement(rings=tuple(ring for ring in planned if ring.devices), why=why)
+
+
+def join_last(placement: Placement, hostnames: Sequence[str], ring: Ring, *, why: str) -> Placement:
+    """The same rings with more devices at the end of `ring`, which is the last one of all."""
+    if not hostnames:
+        return placement
+    *before, last = placement.rings or (None,)
+    if last is None or last.name != ring.name:
+        before, last = list(placement.rings), PlannedRing(name=ring.name, gate=ring.gate, devices=())
+    joined = replace(last, devices=(*last.devices, *hostnames))
+    return Placement(rings=(*before, joined), why=placement.why | dict.fromkeys(hostnames, f"{ring.name}: {why}"))
 
 
 def _named(member: Member, rings: Sequence[Ring]) -> tuple[str, str] | None:

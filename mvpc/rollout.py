@@ -33,6 +33,7 @@ from mvpc.model import (
     RolloutEvent,
     RolloutState,
 )
+from mvpc.sample import surprises
 
 Results = Generator[Sequence[ComponentResult], None, None]
 """Results as they arrive, those together that came together: each batch is stored at once. Closing it ends the work;
@@ -127,6 +128,8 @@ class Rollout:
     verified: int
     """Devices that said afterwards, asked once more, that nothing differs."""
     results: tuple[ComponentResult, ...]
+    surprises: tuple[ComponentResult, ...]
+    """Results of the sample that should not be: see `mvpc.sample`."""
 
 
 def roll_out(job: Job, seams: Seams) -> Rollout:
@@ -151,6 +154,7 @@ def roll_out(job: Job, seams: Seams) -> Rollout:
         counts=worst_outcomes(walk.results),
         verified=walk.verified,
         results=tuple(walk.results),
+        surprises=surprises(job.plan, walk.results),
     )
 
 

@@ -10,7 +10,17 @@ import typer
 
 from mvpc.cli.console import print_json, say
 from mvpc.cli.context import current_project, today
-from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption, examine, plan_as_json, show_plan
+from mvpc.cli.planning import (
+    AuthorityOption,
+    DeviceOption,
+    FullOption,
+    JsonOption,
+    RessortOption,
+    examine,
+    plan_as_json,
+    show_plan,
+    thoroughness,
+)
 from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import Plan
@@ -32,6 +42,7 @@ def plan(
     ] = True,
     each_device: Annotated[bool, typer.Option("--devices", help="List every device, not only counts.")] = False,
     why: Annotated[str, typer.Option("--why", help="Say why this laptop is in its ring.")] = "",
+    full: FullOption = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the plan to a file, to be approved and rolled out.")
     ] = None,
@@ -41,7 +52,8 @@ def plan(
     project = current_project()
     fleet = Fleet(project, on=today())
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
-    made = make_plan(str(selection), examine(fleet, fleet.select(selection), ask=ask), project.rings)
+    subjects = examine(fleet, fleet.select(selection), ask=ask)
+    made = make_plan(str(selection), subjects, project.rings, thoroughness(project, full=full))
     if output:
         _write(made, output)
     if as_json:

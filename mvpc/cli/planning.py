@@ -13,8 +13,8 @@ from mvpc.cli.console import BAD, OK, WARN, print_table, say
 from mvpc.cli.context import now
 from mvpc.cli.words import count
 from mvpc.fleet import Fleet
-from mvpc.model import Device, Gate, Plan, Scalar, Skip
-from mvpc.plan import Subject, proofs
+from mvpc.model import Action, Device, Gate, Plan, Scalar, Skip
+from mvpc.plan import Subject, Thoroughness, proofs
 from mvpc.planfile import to_data
 from mvpc.project import Project
 from mvpc.ssh import SshProber
@@ -25,6 +25,9 @@ AuthorityOption = Annotated[str, typer.Option("--authority", "-a", help="Only th
 DeviceOption = Annotated[
     list[str] | None,
     typer.Option("--device", "-d", help="Only this laptop: hostname, inventory number or serial. May be repeated."),
+]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Every component of every laptop, whatever ledgers and digests say.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -61,6 +64,11 @@ def examine(fleet: Fleet, devices: Sequence[Device], *, ask: bool) -> list[Subje
     return asked
 
 
+def thoroughness(project: Project, *, full: bool) -> Thoroughness:
+    """What plans of this project do beyond what is known to differ."""
+    return Thoroughness(full=full, sample_percent=project.sample_percent)
+
+
 def _inputs(subject: Subject) -> Iterator[tuple[tuple[str, str], Mapping[str, Scalar]]]:
     if subject.bundle:
         for component in subject.bundle.components:
@@ -88,9 +96,16 @@ def _gate(gate: Gate) -> str:
 
 
 def _change_rows(plan: Plan) -> Iterator[list[object]]:
-    groups = Counter((change.component, change.action, change.reason, change.source) for change in plan.changes)
+    sample = set(plan.sample)
+    groups = Counter(
+        (change.component, change.action, change.reason, change.source)
+        for change in plan.changes
+        if change.device not in sample
+    )
     for (component, action, reason, source), number in groups.items():
         yield [component, number, action, reason, source]
+    if sample:
+        yield ["all", len(sample), Action.FULL, "sample: must report no change", ""]
 
 
 def _skip_rows(plan: Plan) -> Iterator[list[object]]:

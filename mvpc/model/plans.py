@@ -13,6 +13,7 @@ class Action(StrEnum):
     CREATE = "create"  #: never applied before
     UPDATE = "update"  #: profile, secret, template or catalogue changed
     REPAIR = "repair"  #: same target as before, but the laptop differs (drift)
+    FULL = "full"  #: nothing is known to differ; walked in full all the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +105,8 @@ class Plan:
     """In the order in which they are rolled out to; together they hold every device that changes."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Device -> why it is in its ring, in words."""
+    sample: tuple[str, ...] = ()
+    """Unchanged devices that are walked in full all the same, and must turn out to be unchanged."""
     basis: str = ""
     """Fingerprint of what all selected laptops should be: another one means that profiles, catalogue, secrets or
     inventory have changed since."""

@@ -150,6 +150,13 @@ def changes(plan: Plan) -> list[ChangeGroup]:
     return [ChangeGroup(*key, devices=number) for key, number in groups.items()]
 
 
+def walked(record: RolloutRecord) -> int:
+    """Number of laptops of the sample that were walked to the end."""
+    good = {Fate.CHANGED, Fate.UNCHANGED}
+    fared = fates(record)
+    return sum(fared[device] in good for device in record.plan.sample)
+
+
 def untouched(record: RolloutRecord) -> list[Untouched]:
     """Selected laptops without any result or change, by reason; the largest group first."""
     known = fates(record).keys()

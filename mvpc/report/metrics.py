@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mvpc.model import LifeCycle, Outcome, RolloutRecord, RolloutState
 from mvpc.report.figures import worst
+from mvpc.sample import surprises
 from mvpc.text import safe
 
 
@@ -40,6 +41,11 @@ def _last_rollout(last: RolloutRecord) -> Iterator[str]:
     counts = Counter(worst(last.results).values())
     outcomes = [_Sample(counts[outcome], {"outcome": outcome}) for outcome in Outcome]
     yield from _family("mvpc_last_rollout_devices", "Devices of the latest rollout by worst outcome.", outcomes)
+    differing = {result.device for result in surprises(last.plan, last.results)}
+    sample = [_Sample(len(last.plan.sample), {})]
+    yield from _family("mvpc_last_rollout_sample_devices", "Unchanged devices that it walked in full.", sample)
+    meaning = "Devices of the sample that were not unchanged; anything but 0 means that digests or probes lie."
+    yield from _family("mvpc_last_rollout_sample_differing", meaning, [_Sample(len(differing), {})])
     states = [_Sample(last.row.state is state, {"state": state}) for state in RolloutState]
     yield from _family("mvpc_last_rollout_state", "1 for the state of the latest rollout, 0 for others.", states)
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from mvpc.model import RolloutRecord
 from mvpc.report import figures, timeline
+from mvpc.sample import surprises
 from mvpc.text import safe
 
 
@@ -38,6 +39,8 @@ def report_html(record: RolloutRecord, *, made_at: datetime) -> str:
         rings=figures.by_ring(record.plan, fared),
         line=timeline.timeline(record.results, made_at.tzinfo),
         frame=timeline,
+        walked=figures.walked(record),
+        surprises=surprises(record.plan, record.results),
         failures=figures.failures(record),
         waiting=figures.waiting(record),
         changes=figures.changes(record.plan),

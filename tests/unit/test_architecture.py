@@ -15,7 +15,7 @@ PACKAGE = Path(mvpc.__file__).parent
 TIERS: tuple[tuple[str, ...], ...] = (
     ("errors", "text"),
     ("model", "secret"),
-    ("yamlfile", "keyfile", "rings", "ringconfig", "gates", "planfile", "editions"),
+    ("yamlfile", "keyfile", "rings", "ringconfig", "gates", "planfile", "editions", "sample"),
     ("project",),
     ("profiles", "organisation"),
     ("strict",),

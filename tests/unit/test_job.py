@@ -7,8 +7,8 @@ import pytest
 
 from mvpc.errors import RolloutError
 from mvpc.job import make_job
-from mvpc.model import ComponentState, Outcome, Reach
-from mvpc.plan import Subject, make_plan
+from mvpc.model import ComponentResult, ComponentState, Outcome, Plan, Reach, RolloutRecord, RolloutRow, RolloutState
+from mvpc.plan import Subject, Thoroughness, make_plan
 from mvpc.testing import NOON, a_bundle, a_device, a_probe
 
 
@@ -57,3 +57,43 @@ def test_a_laptop_that_fell_asleep_after_the_plan_waits_with_all_that_is_missing
 def test_the_generation_is_above_the_highest_that_a_laptop_knows():
     subjects = [subject("nb-1", probe=a_probe("nb-1", generation=41))]
     assert make_job(make_plan("all", subjects), subjects, actor="anna").highest_generation == 41
+
+
+def interrupted(plan: Plan, *results: ComponentResult) -> RolloutRecord:
+    row = RolloutRow(
+        id=7,
+        started=NOON,
+        ended=NOON,
+        state=RolloutState.INTERRUPTED,
+        reason="",
+        ring=0,
+        actor="anna",
+        scope="all",
+        plan_hash=plan.hash,
+        counts={},
+    )
+    return RolloutRecord(row=row, plan=plan, results=results)
+
+
+def test_work_in_full_is_not_skipped_although_the_laptop_proves_everything():
+    subjects = [subject("nb-1", probe=a_probe("nb-1"))]
+    plan = make_plan("all", subjects, thoroughness=Thoroughness(full=True))
+    assert make_job(plan, subjects, actor="anna").skip == frozenset()
+
+
+def test_carried_on_work_in_full_is_not_done_twice():
+    subjects = [subject("nb-1", probe=a_probe("nb-1"))]
+    plan = make_plan("all", subjects, thoroughness=Thoroughness(full=True))
+    results = [
+        ComponentResult(device="nb-1", component=name, outcome=outcome, at=NOON)
+        for name, outcome in (("base", Outcome.UNCHANGED), ("vpn", Outcome.FAILED))
+    ]
+    job = make_job(plan, subjects, actor="anna", earlier=interrupted(plan, *results))
+    assert job.skip == {("nb-1", "base")}
+    assert (job.resume, job.first_ring) == (7, 0)
+
+
+def test_a_laptop_of_the_sample_that_differs_by_now_is_left_to_the_next_rollout():
+    plan = make_plan("all", [subject("nb-1", probe=a_probe("nb-1"))], thoroughness=Thoroughness(sample_percent=100))
+    drifted = a_probe("nb-1", drift={"base": ("file /etc/hosts differs",)})
+    assert make_job(plan, [subject("nb-1", probe=drifted)], actor="anna").skip == {("nb-1", "base")}

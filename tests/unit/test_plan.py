@@ -3,8 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mvpc.model import Action, ComponentState, LifeCycle, Outcome, Reach, Skip, Source
-from mvpc.plan import Subject, make_plan, proofs, waiting
+from mvpc.model import Action, ComponentState, LifeCycle, Outcome, Plan, Reach, Skip, Source
+from mvpc.plan import Subject, Thoroughness, make_plan, proofs, waiting
+from mvpc.planfile import from_data, to_data
 from mvpc.testing import NOON, a_bundle, a_device, a_probe
 
 
@@ -142,3 +143,88 @@ def test_drift_that_was_seen_waits_for_a_laptop_that_has_gone_to_sleep():
         "base",
         "drift when it was last asked: file /etc/hosts differs (content)",
     )
+
+
+def fleet(number: int, *, generation: int = 7, changing: int = 0) -> list[Subject]:
+    """Laptops that have just proved to be unchanged, but for the first few."""
+    names = [f"nb-{each:06}" for each in range(number)]
+    return [
+        subject(
+            device=a_device(name),
+            bundle=a_bundle(name),
+            probe=a_probe(name, digests={}) if position < changing else a_probe(name, generation=generation),
+        )
+        for position, name in enumerate(names)
+    ]
+
+
+def sampled(subjects: list[Subject], percent: float = 2) -> Plan:
+    return make_plan("all", subjects, thoroughness=Thoroughness(sample_percent=percent))
+
+
+def test_asked_for_in_full_every_component_is_walked_whatever_the_laptop_proves():
+    drifted = a_probe(drift={"base": ("file /etc/hosts differs",)})
+    plan = make_plan("all", [subject(probe=drifted)], thoroughness=Thoroughness(full=True))
+    assert [(c.component, c.action, c.reason) for c in plan.changes] == [
+        ("base", Action.REPAIR, "drift: file /etc/hosts differs"),
+        ("vpn", Action.FULL, "asked for in full"),
+        ("wifi", Action.FULL, "asked for in full"),
+        ("software", Action.FULL, "asked for in full"),
+    ]
+
+
+def test_asked_for_in_full_a_sleeping_laptop_still_waits_only_for_what_it_lacks():
+    asleep = subject(
+        probe=a_probe(reach=Reach.UNREACHABLE), recorded=recorded(base="a", vpn="a", wifi="a", software="a")
+    )
+    plan = make_plan("all", [asleep], thoroughness=Thoroughness(full=True))
+    assert only_skip(plan) == (Skip.UNREACHABLE, "nothing waits for it")
+
+
+def test_what_is_not_managed_is_not_walked_in_full_either():
+    lost = subject(device=a_device(state=LifeCycle.LOST))
+    assert only_skip(make_plan("all", [lost], thoroughness=Thoroughness(full=True)))[0] is Skip.NOT_IN_SERVICE
+
+
+def test_a_sample_of_the_unchanged_laptops_is_walked_in_full_in_the_last_ring():
+    plan = sampled(fleet(200, changing=50))
+    assert len(plan.sample) == 3
+    assert plan.rings[-1].devices[-3:] == plan.sample
+    assert {(c.action, c.reason) for c in plan.changes if c.device in plan.sample} == {
+        (Action.FULL, "sample: must report no change")
+    }
+    assert not {skip.device for skip in plan.skipped} & set(plan.sample)
+
+
+def test_a_sample_alone_is_a_plan_with_the_last_ring_only():
+    plan = sampled(fleet(100))
+    assert [(ring.name, ring.devices) for ring in plan.rings] == [("broad", plan.sample)]
+    assert "in the sample of unchanged laptops with salt" in plan.places[plan.sample[0]]
+
+
+def test_the_sample_is_part_of_the_plan_and_its_hash():
+    plan = sampled(fleet(100))
+    assert from_data(to_data(plan)) == plan
+    assert plan.hash != sampled(fleet(100), percent=0).hash
+
+
+def test_the_sample_stays_until_it_was_rolled_out_to_and_then_others_are_drawn():
+    before = sampled(fleet(1000))
+    assert sampled(fleet(1000)).hash == before.hash
+    after = [
+        replace(each, probe=a_probe(each.device.hostname, generation=8))
+        if each.device.hostname in before.sample
+        else each
+        for each in fleet(1000)
+    ]
+    assert sampled(after).sample != before.sample
+
+
+def test_who_was_not_asked_or_sleeps_is_not_in_the_sample():
+    known = recorded(base="a", vpn="a", wifi="a", software="a")
+    silent = [replace(each, probe=None, recorded=known) for each in fleet(50)]
+    asleep = [
+        replace(each, probe=a_probe(each.device.hostname, reach=Reach.UNREACHABLE), recorded=known)
+        for each in fleet(50)
+    ]
+    assert sampled(silent, percent=100).sample == sampled(asleep, percent=100).sample == ()

@@ -31,6 +31,14 @@ def test_every_mistake_is_named_at_once(tmp_path):
     ]
 
 
+def test_a_share_may_be_a_whole_number_and_must_be_one(tmp_path):
+    (tmp_path / "mvpc.toml").write_text("[rollout]\nsample_percent = 2\n")
+    assert find_project(tmp_path).sample_percent == 2
+    (tmp_path / "mvpc.toml").write_text("[rollout]\nsample_percent = 101\n")
+    with pytest.raises(InputError, match=r"rollout\.sample_percent must be between 0 and 100"):
+        find_project(tmp_path)
+
+
 def test_broken_toml_names_the_line(tmp_path):
     (tmp_path / "mvpc.toml").write_text("[ssh]\nport = \n")
     with pytest.raises(InputError, match="line 2"):

@@ -269,6 +269,26 @@ def test_metrics_can_be_parsed_and_say_what_is_known():
     assert states == {state.value: int(state is RolloutState.STOPPED) for state in RolloutState}
 
 
+def sample_of(*results: ComponentResult) -> RolloutRecord:
+    """A rollout with a sample of two unchanged laptops."""
+    return a_record(*results, changes=(a_change("nb-1"), a_change("nb-2")), sample=("nb-1", "nb-2"))
+
+
+def test_a_sample_that_differs_cannot_be_overlooked():
+    record = sample_of(a_result("nb-1", changes=(HOSTILE,)), a_result("nb-2", Outcome.UNCHANGED))
+    html = report_html(record, made_at=NOON)
+    assert "Not all of them were unchanged" in html
+    assert Page(html).row("nb-1")[:2] == ["nb-1", "vpn"]
+    found = parse(metrics_text(devices={}, waiting=0, last=record))
+    assert found["mvpc_last_rollout_sample_devices", ()] == 2
+    assert found["mvpc_last_rollout_sample_differing", ()] == 1
+
+
+def test_a_sample_without_a_difference_says_how_far_it_came():
+    html = report_html(sample_of(a_result("nb-2", Outcome.UNCHANGED)), made_at=NOON)
+    assert "1 of them were walked to the end, and nothing had to be changed" in html
+
+
 def test_label_values_are_escaped():
     found = parse(metrics_text(devices={('a"b\\c\nd', LifeCycle.SPARE): 1}, waiting=0, last=None))
     assert found["mvpc_devices", (("ressort", 'a"b\\c\\x0ad'), ("state", "spare"))] == 1

@@ -247,3 +247,10 @@ def test_a_ring_says_what_is_left_to_do_in_it():
     made = replace(in_rings(ring("broad", "nb-1", "nb-2")), skip=frozenset({("nb-1", "base")}))
     roll_out(made, seams(observer=observer))
     assert [event.work for event in observer.events if isinstance(event, RingBegun)] == [{"nb-2": ("base",)}]
+
+
+def test_a_change_in_the_sample_is_a_surprise_and_no_change_is_none():
+    made = job(change("nb-1", "base"), change("nb-2", "base"))
+    sampled = replace(made, plan=replace(made.plan, sample=("nb-1", "nb-2")))
+    runner = FakeRunner(outcomes={("nb-2", "base"): Outcome.UNCHANGED})
+    assert [result.device for result in roll_out(sampled, seams(runner=runner)).surprises] == ["nb-1"]

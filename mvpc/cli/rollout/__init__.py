@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption
+from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonOption, RessortOption
 from mvpc.cli.rollout import looking, reporting, steering
 from mvpc.cli.rollout.starting import begin, from_file, made_now
 from mvpc.errors import InputError
@@ -37,18 +37,22 @@ def rollout(
     plan: Annotated[
         Path | None, typer.Option("--plan", help="Roll out exactly this plan, made with `mvpc plan -o FILE`.")
     ] = None,
+    full: FullOption = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring laptops to what their profiles say: show the plan, ask, converge ring by ring, verify.
 
-    Exit codes: 0 done, 3 devices failed or were refused, 4 no device could be reached, 5 at rest before the end.
+    Exit codes: 0 done, 3 devices failed or were refused, 4 no device could be reached, 5 at rest before the end,
+    6 laptops of the sample were not unchanged.
     """
     if ctx.invoked_subcommand is not None:
         return
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
     if (selection != Selection()) + everyone + (plan is not None) != 1:
         raise InputError("which laptops?", hint="Name a --ressort, an --authority or a --device, or --all, or a --plan")
+    if plan and full:
+        raise InputError("--full belongs to the making of a plan", hint="Make one with: mvpc plan --full -o FILE")
     if as_json and not yes:
         raise InputError("--json cannot ask back", hint="Add --yes")
-    begin(*(from_file(plan) if plan else made_now(selection)), yes=yes, as_json=as_json)
+    begin(*(from_file(plan) if plan else made_now(selection, full=full)), yes=yes, as_json=as_json)

@@ -11,8 +11,10 @@ import typer
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project
 from mvpc.cli.planning import JsonOption, plan_as_json, show_plan
+from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.words import local
 from mvpc.model import ComponentResult, RolloutRecord
+from mvpc.sample import surprises
 from mvpc.store.read import Reader
 
 
@@ -46,12 +48,20 @@ def show_rollout(
     with Reader(current_project().database) as reader:
         found = reader.rollout(number)
     if as_json:
-        print_json({"rollout": asdict(found.row), "plan": plan_as_json(found.plan), "results": _plain(found.results)})
+        print_json(
+            {
+                "rollout": asdict(found.row),
+                "plan": plan_as_json(found.plan),
+                "results": _plain(found.results),
+                "surprises": _plain(surprises(found.plan, found.results)),
+            }
+        )
         return
     reason = f": {found.row.reason}" if found.row.reason else ""
     say(f"Rollout {number} of {local(found.row.started)} by {found.row.actor} · {found.row.state}{reason}")
     show_plan(found.plan, each_device=False)
     _show_results(found)
+    say_surprises(surprises(found.plan, found.results))
 
 
 def _plain(results: Sequence[ComponentResult]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from rich.text import Text
 from mvpc.cli.console import BAD, OK, WARN, print_json, say, terminal
 from mvpc.cli.context import current_project, login, now
 from mvpc.cli.planning import plan_as_json, prober
+from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.words import count
 from mvpc.errors import RolloutError
 from mvpc.job import Job
@@ -39,6 +40,8 @@ from mvpc.text import safe
 _STYLE = {Outcome.CHANGED: OK, Outcome.UNCHANGED: "", Outcome.FAILED: BAD, Outcome.UNREACHABLE: WARN}
 AT_REST = 5
 """Exit code of a rollout that came to rest before its end."""
+SAMPLE_DIFFERED = 6
+"""Exit code of a rollout whose sample was not unchanged."""
 
 
 def check_approval(project: Project, plan: Plan) -> None:
@@ -47,12 +50,13 @@ def check_approval(project: Project, plan: Plan) -> None:
     Raises:
         RolloutError: it has not been given.
     """
-    if not project.approve_above or len(plan.devices) <= project.approve_above:
+    number = len(plan.devices) - len(plan.sample)  # the sample changes nothing that was not approved before
+    if not project.approve_above or number <= project.approve_above:
         return
     with Reader(project.database) as reader:
         others = set(reader.approvers(plan.hash)) - {login()}
     if not others:
-        size = count(len(plan.devices), "device")
+        size = count(number, "device")
         raise RolloutError(
             f"plan {plan.hash} is for {size}; above {project.approve_above} somebody else must approve it",
             hint=f"Let another person run: mvpc rollout approve {plan.hash}",
@@ -148,6 +152,7 @@ def _say_how(plan: Plan, done: Rollout | None) -> None:
         say(f"Nothing to do: {count(verified, 'device')} verified" if verified else "Nothing to do", style=OK)
     else:
         _say_result(done)
+        _say_sample(plan, done)
     if asleep := reasons.count(Skip.UNREACHABLE):
         say(f"{count(asleep, 'device')} unreachable: not failed, served by the next rollout or by `watch`", style=WARN)
     if refused := reasons.count(Skip.REFUSED):
@@ -172,12 +177,21 @@ def _say_result(done: Rollout) -> None:
         say(f"Next: mvpc rollout show {done.number}, then mvpc rollout retry {done.number}")
 
 
+def _say_sample(plan: Plan, done: Rollout) -> None:
+    say_surprises(done.surprises)
+    walked = {result.device for result in done.results if result.outcome is Outcome.UNCHANGED} & set(plan.sample)
+    if walked and not done.surprises:
+        say(f"Sample: {count(len(walked), 'unchanged laptop')} walked in full, nothing differed", style=OK)
+
+
 def _exit_code(plan: Plan, done: Rollout | None) -> int:
     reasons = {skip.why for skip in plan.skipped}
     if (done and done.counts.get(Outcome.FAILED, 0)) or Skip.REFUSED in reasons:
         return 3
     if done and done.state is not RolloutState.DONE:
         return AT_REST
+    if done and done.surprises:
+        return SAMPLE_DIFFERED
     reached = plan.changes or Skip.VERIFIED in reasons
     return 4 if Skip.UNREACHABLE in reasons and not reached else 0
 

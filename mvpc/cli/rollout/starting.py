@@ -9,7 +9,7 @@ import typer
 
 from mvpc.cli.console import confirm, say
 from mvpc.cli.context import actor, current_project, today
-from mvpc.cli.planning import examine, show_plan
+from mvpc.cli.planning import examine, show_plan, thoroughness
 from mvpc.cli.rollout.running import check_approval, finish, run
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
@@ -18,12 +18,12 @@ from mvpc.plan import Subject, make_plan
 from mvpc.planfile import read_plan
 
 
-def made_now(selection: Selection) -> tuple[Plan, list[Subject]]:
+def made_now(selection: Selection, *, full: bool = False) -> tuple[Plan, list[Subject]]:
     """A plan for what the laptops of a selection are now."""
     project = current_project()
     fleet = Fleet(project, on=today())
     subjects = examine(fleet, fleet.select(selection), ask=True)
-    return make_plan(str(selection), subjects, project.rings), subjects
+    return make_plan(str(selection), subjects, project.rings, thoroughness(project, full=full)), subjects
 
 
 def from_file(path: Path) -> tuple[Plan, list[Subject]]:

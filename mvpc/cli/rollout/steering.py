@@ -50,7 +50,7 @@ def resume(
         )
     fleet = Fleet(project, on=today())
     subjects = examine(fleet, fleet.named(found.plan.ressorts), ask=True)
-    job = make_job(found.plan, subjects, actor=actor(), resume=number, first_ring=found.row.ring)
+    job = make_job(found.plan, subjects, actor=actor(), earlier=found)
     finish(found.plan, run(job, quiet=as_json), as_json=as_json)
 
 
