@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from mvpc.errors import InputError, Problem
 from mvpc.keyfile import lint
-from mvpc.model import COMPONENTS, Bundle, Connection, Device, Scalar, Source
+from mvpc.model import COMPONENTS, Bundle, Connection, Device, RoleRun, Scalar, Source
 from mvpc.profiles import Merged, dotted, flatten
 from mvpc.render import Renderer
 from mvpc.settings import Profile, Profiles, Settings, secret_problems
@@ -32,8 +32,8 @@ class Compiler:
         self._renderer = renderer
         self._stacks: dict[Profile, _Stack] = {}
 
-    def compile(self, device: Device, ressort: str) -> Compiled:
-        """The bundle of one laptop.
+    def compile(self, device: Device, ressort: str, former_roles: Sequence[str] = ()) -> Compiled:
+        """The bundle of one laptop; `former_roles` are roles of the site that it had.
 
         Raises:
             InputError: a layer, the catalogue or a setting is wrong, a secret is missing, or something does not fit
@@ -43,7 +43,7 @@ class Compiler:
             workplace=device.workplace, ressort=ressort, authority=device.authority, hostname=device.hostname
         )
         stack = self._stack(profile)
-        bundle = self._renderer.render(device, profile.settings, stack.inputs)
+        bundle = self._renderer.render(device, profile.settings, stack.inputs, former_roles)
         _refuse_dangerous(bundle)
         return Compiled(bundle=bundle, settings=profile.settings, sources=stack.sources)
 
@@ -51,7 +51,7 @@ class Compiler:
         if profile not in self._stacks:
             if problems := tuple(secret_problems(profile, self._renderer.secrets)):
                 raise InputError.of(problems)
-            self._stacks[profile] = _Stack(profile.merged)
+            self._stacks[profile] = _Stack(profile.merged, tuple(profile.settings.local))
         return self._stacks[profile]
 
 
@@ -72,13 +72,15 @@ def _refuse_dangerous(bundle: Bundle) -> None:
 class _Stack:
     """What a plan needs to explain changes with: the same for all laptops with the same layers."""
 
-    def __init__(self, merged: Merged) -> None:
+    def __init__(self, merged: Merged, roles: Sequence[str]) -> None:
         self._merged = merged
+        self._roles = roles
 
     @cached_property
     def inputs(self) -> dict[str, dict[str, Scalar]]:
         """Component -> its settings as paths and values."""
-        return {name: flatten(self._merged, name) for name in COMPONENTS}
+        own = {RoleRun(role=name).component: flatten(self._merged, "local", name) for name in self._roles}
+        return {name: flatten(self._merged, name) for name in COMPONENTS} | own
 
     @cached_property
     def sources(self) -> dict[str, Source]:

@@ -11,15 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 from mvpc.compile import Compiled, Compiler
 from mvpc.errors import InputError, MvpcError, NotFoundError, Problem
-from mvpc.model import Device, Filter
+from mvpc.model import Device, Filter, RoleRun
 from mvpc.organisation import Organisation, Period, load_organisation
 from mvpc.plan import Subject, not_managed
 from mvpc.project import Project
-from mvpc.render import Renderer
+from mvpc.render import Renderer, role_runs
 from mvpc.secret import SecretFolder
 from mvpc.settings import Profiles
 from mvpc.store.read import Reader
@@ -63,6 +64,8 @@ class Fleet:
             catalogue=self.profiles.catalogue,
             secrets=SecretFolder(self.project.secrets).resolve,
             digest_key=digest_key(self.project.make_state()),
+            roles=self.profiles.roles,
+            ansible=version("ansible-core") if self.profiles.roles else "",
         )
         return Compiler(self.profiles, renderer)
 
@@ -101,9 +104,26 @@ class Fleet:
         with Reader(self.project.database) as reader:
             return tuple(device for device in reader.devices() if device.hostname in wanted)
 
-    def compile(self, device: Device) -> Compiled:
-        """One laptop's bundle; raises InputError or SecretError."""
-        return self.compiler.compile(device, self.ressort_of(device))
+    def compile(self, device: Device, recorded: Iterable[str] = ()) -> Compiled:
+        """One laptop's bundle; raises InputError or SecretError.
+
+        Args:
+            device: the laptop.
+            recorded: components that it had by our records. Roles among them that the profile does not name any more
+                are taken off.
+        """
+        former = [name.removeprefix("local-") for name in recorded if name.startswith("local-")]
+        return self.compiler.compile(device, self.ressort_of(device), former)
+
+    def role_runs(self, device: Device) -> tuple[RoleRun, ...]:
+        """The site's own roles that the laptop's profile names; raises InputError."""
+        profile = self.profiles.of(
+            workplace=device.workplace,
+            ressort=self.ressort_of(device),
+            authority=device.authority,
+            hostname=device.hostname,
+        )
+        return tuple(role_runs(profile.settings.local, self.profiles.roles))
 
     def subjects(self, devices: Sequence[Device]) -> list[Subject]:
         """Everything that a plan needs to know of each laptop, but what it says itself.
@@ -118,7 +138,8 @@ class Fleet:
         problems: dict[Problem, None] = {}
         for device in devices:
             try:
-                compiled = self.compile(device) if self.is_ours(device) else None
+                known = recorded.get(device.hostname, {})
+                compiled = self.compile(device, known) if self.is_ours(device) else None
             except InputError as error:
                 problems.update(dict.fromkeys(error.problems))
                 continue
@@ -129,7 +150,7 @@ class Fleet:
                     operator=self.operator_of(device),
                     bundle=compiled.bundle if compiled else None,
                     sources=compiled.sources if compiled else {},
-                    recorded=recorded.get(device.hostname, {}),
+                    recorded=known,
                     drift=seen[device.hostname].drift if device.hostname in seen else {},
                 )
             )

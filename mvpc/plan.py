@@ -6,7 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 
+from mvpc.localroles import role_of
 from mvpc.model import (
     ROLLED_OUT_STATES,
     Action,
@@ -57,6 +59,8 @@ class Thoroughness:
     """Every component of every laptop is walked in full, whatever ledgers and digests say."""
     sample_percent: float = 0
     """Share of the unchanged laptops that is walked in full, and must turn out to be unchanged."""
+    now: datetime | None = None
+    """The moment at which roles of the site are too old or not; None: they do not age."""
 
 
 def make_plan(
@@ -76,7 +80,8 @@ def make_plan(
     changes: list[Change] = []
     skipped: list[Skipped] = []
     for subject in subjects:
-        wanted = tuple(_everything(subject) if thoroughness.full else _changes(subject))
+        known = tuple(_changes(subject, thoroughness.now))
+        wanted = tuple(_everything(subject, known)) if thoroughness.full else known
         reason = _skip(subject, wanted)
         if reason is None:
             changes.extend(wanted)
@@ -139,14 +144,14 @@ def _sampled(subject: Subject) -> Iterator[Change]:
     return _in_full(subject, "sample: must report no change")
 
 
-def _everything(subject: Subject) -> Iterator[Change]:
+def _everything(subject: Subject, known: Sequence[Change]) -> Iterator[Change]:
     """What differs, and all the rest as well. A laptop that does not answer gets only what differs."""
-    known = {change.component: change for change in _changes(subject)}
     if subject.probe and not _answered(subject):
-        yield from known.values()
+        yield from known
         return
+    differing = {change.component: change for change in known}
     for change in _in_full(subject, "asked for in full"):
-        yield known.get(change.component, change)
+        yield differing.get(change.component, change)
 
 
 def _in_full(subject: Subject, reason: str) -> Iterator[Change]:
@@ -221,12 +226,12 @@ def _since(subject: Subject) -> str:
     return f"by our records of {oldest:%Y-%m-%d %H:%M}"
 
 
-def _changes(subject: Subject) -> Iterator[Change]:
+def _changes(subject: Subject, now: datetime | None = None) -> Iterator[Change]:
     if subject.bundle is None or not_managed(subject.device):
         return
     for component in subject.bundle.components:
         found = _from_probe(subject, component) if _answered(subject) else _from_records(subject, component)
-        if found:
+        if found := found or (_aged(subject, component, now) if now else None):
             action, reason, source = found
             yield Change(
                 device=subject.device.hostname,
@@ -272,8 +277,19 @@ def _from_records(subject: Subject, component: Component) -> _Finding | None:
     return (Action.REPAIR, f"drift when it was last asked: {drift[0]}", None) if drift else None
 
 
+def _aged(subject: Subject, component: Component, now: datetime) -> _Finding | None:
+    """A role that is to be run again, since no probe sees what has become of its work."""
+    state, days = subject.recorded.get(component.name), component.role.max_age_days if component.role else 0
+    if state is None or not days or now - state.at < timedelta(days=days):
+        return None
+    return Action.FULL, f"last run {(now - state.at).days} days ago", None
+
+
 def _update(subject: Subject, component: Component) -> _Finding:
     state = subject.recorded.get(component.name)
+    if component.role and component.role.taken_off:
+        role = component.role.role
+        return Action.UPDATE, f"role {role} is taken off", subject.sources.get(f"local.{role}.state")
     edits = [] if state is None else list(_edits(state.inputs, component.inputs))
     if not edits:
         return Action.UPDATE, "a secret, template or catalogue entry changed", None
@@ -286,12 +302,18 @@ def _edits(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> Iterator[tup
     """Changed settings in words, removals first since they are what people most need to see."""
     for path in old:
         if path not in new:
-            yield path, f"- {path}"
+            yield path, _of_role(path, "lacks") or f"- {path}"
     for path, value in new.items():
         if path not in old:
-            yield path, f"+ {path} = {value}"
+            yield path, _of_role(path, "new") or f"+ {path} = {value}"
         elif old[path] != value:
-            yield path, f"{path}: {old[path]} -> {value}"
+            yield path, _of_role(path, "changed") or f"{path}: {old[path]} -> {value}"
+
+
+def _of_role(path: str, how: str) -> str:
+    """A changed file of a role in words; empty for settings."""
+    found = role_of(path)
+    return f"role {found[0]} {how}: {found[1]}" if found else ""
 
 
 def _fingerprint(data: object) -> str:

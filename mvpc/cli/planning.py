@@ -66,7 +66,7 @@ def examine(fleet: Fleet, devices: Sequence[Device], *, ask: bool) -> list[Subje
 
 def thoroughness(project: Project, *, full: bool) -> Thoroughness:
     """What plans of this project do beyond what is known to differ."""
-    return Thoroughness(full=full, sample_percent=project.sample_percent)
+    return Thoroughness(full=full, sample_percent=project.sample_percent, now=now())
 
 
 def _inputs(subject: Subject) -> Iterator[tuple[tuple[str, str], Mapping[str, Scalar]]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mvpc.errors import InputError, MvpcError
-from mvpc.model import Bundle, Connection, File, Package, Resource, Unit
+from mvpc.localroles import FOLDER
+from mvpc.model import Bundle, Component, Connection, File, Package, Resource, Unit
 
 CONNECTIONS = "/etc/NetworkManager/system-connections"
 
@@ -35,7 +36,7 @@ class Landing:
 
 def landing(bundle: Bundle) -> list[Landing]:
     """Everything in a bundle, in its order."""
-    return [_landing(part.name, resource) for part in bundle.components for resource in part.resources]
+    return [row for part in bundle.components for row in _component(part)]
 
 
 def write_landing(rows: Sequence[Landing], folder: Path) -> None:
@@ -56,6 +57,14 @@ def write_landing(rows: Sequence[Landing], folder: Path) -> None:
         raise MvpcError(
             f"the files cannot be written ({error.strerror})", where=str(error.filename or folder)
         ) from error
+
+
+def _component(part: Component) -> Iterator[Landing]:
+    for resource in part.resources:
+        yield _landing(part.name, resource)
+    if part.role and part.role.tasks:
+        file = f"tasks/{part.role.tasks}"
+        yield Landing(component=part.name, kind="role", name=f"{FOLDER}/{part.role.role}", detail=file)
 
 
 def _landing(component: str, resource: Resource) -> Landing:

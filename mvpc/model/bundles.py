@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 COMPONENTS = ("base", "vpn", "wifi", "software")
-"""The components of every bundle, in the order in which a laptop converges them."""
+"""The components of every bundle, in its order. A site's own roles follow them; `Bundle.names` has all."""
 
 Scalar = str | int | float | bool | None
 
@@ -84,6 +85,29 @@ Resource = File | Package | Unit | Connection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RoleRun:
+    """How a component runs one of the site's own Ansible roles. Holds no secrets."""
+
+    role: str
+    tasks: str = "main"
+    """File of the role's `tasks` that is run: `main`, `remove` when it is taken off, or empty for none."""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """Ansible variable -> plain data."""
+    max_age_days: int = 0
+    """After so many days it is run again, whatever the laptop says; 0 means never."""
+
+    @property
+    def component(self) -> str:
+        """Name of the component that runs the role."""
+        return f"local-{self.role}"
+
+    @property
+    def taken_off(self) -> bool:
+        """Whether the laptop shall be without the role."""
+        return self.tasks != "main"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Component:
     """A named part of a laptop's configuration. `digest` is keyed, since it covers secrets."""
 
@@ -92,6 +116,8 @@ class Component:
     resources: tuple[Resource, ...]
     inputs: Mapping[str, Scalar] = field(default_factory=dict)
     """The settings it was made from, `path -> value`, without secrets: what a plan explains changes with."""
+    role: RoleRun | None = None
+    """The role of the site that it consists of, instead of resources."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +126,11 @@ class Bundle:
 
     device: str
     components: tuple[Component, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its components, in the order in which the laptop converges them."""
+        return tuple(part.name for part in self.components)
 
     def component(self, name: str) -> Component:
         """The component of that name; raises KeyError."""

@@ -16,7 +16,7 @@ from typing import Any
 from mvpc.device import component_to_dict
 from mvpc.errors import RolloutError
 from mvpc.model import HostWork
-from mvpc.playbook.hosts import Login, host_variables, inventory
+from mvpc.playbook.hosts import Login, host_variables, inventory, role_variables
 from mvpc.playbook.process import end_marked
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made there is random and private
@@ -62,12 +62,14 @@ def fill(folder: Path, work: Sequence[HostWork], login: Login, *, seconds: int) 
     hosts: dict[str, dict[str, Any]] = {}
     for item in work:
         name = item.device.hostname
+        parts = [item.bundle.component(component) for component in item.components]
         path = folder / "bundles" / f"{name}.json"
         _write_private(path, bundle_data(item))
         hosts[name] = {
             **host_variables(item.device, login),
             "mvpc_bundle_file": str(path),
-            "mvpc_components": item.components,
+            "mvpc_components": [part.name for part in parts if not part.role],
+            **role_variables(part.role for part in parts if part.role),
             "mvpc_seconds": seconds * len(item.components),
         }
     _write_private(folder / "inventory.json", inventory(hosts))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mvpc.model import HOSTNAME, Device
+from mvpc.model import HOSTNAME, Device, RoleRun
 
 ADDRESS = re.compile(r"[A-Za-z0-9:](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9:])?")
 """A DNS name, IPv4 or IPv6 address. Never begins with a hyphen, which ssh would take for an option."""
+
+WITH_ROLES = "mvpc_local"
+"""The group of laptops that run roles of the site."""
 
 HOST_KEY = re.compile(r"((?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3})(?: [^\n]*)?")
 """Kind and key as in known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), perhaps with a comment."""
@@ -77,9 +80,20 @@ def host_variables(device: Device, login: Login) -> dict[str, Any]:
     }
 
 
+def role_variables(runs: Iterable[RoleRun]) -> dict[str, Any]:
+    """The variables of one laptop that playbooks/local.yml and the site's own roles read; none without roles."""
+    found = tuple(runs)
+    if not found:
+        return {}
+    entries = [{"component": run.component, "role": run.role, "tasks": run.tasks} for run in found]
+    return {"mvpc_local_roles": entries, **{name: value for run in found for name, value in run.variables.items()}}
+
+
 def inventory(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A JSON inventory of these hosts in which no string can become a template."""
-    return {"all": {"hosts": {name: inert(dict(variables)) for name, variables in hosts.items()}}}
+    with_roles: dict[str, Any] = {name: {} for name, variables in hosts.items() if "mvpc_local_roles" in variables}
+    groups = {"children": {WITH_ROLES: {"hosts": with_roles}}} if with_roles else {}
+    return {"all": {"hosts": {name: inert(dict(variables)) for name, variables in hosts.items()}, **groups}}
 
 
 def inert(value: Any) -> Any:

@@ -89,7 +89,12 @@ def _arguments(folder: Path, work: Sequence[HostWork], terms: Terms) -> list[str
         f"--forks={min(terms.forks, len(work))}",
         "--",
         str(terms.playbooks / "rollout.yml"),
+        *([str(terms.playbooks / "local.yml")] if any(map(_runs_roles, work)) else ()),
     ]
+
+
+def _runs_roles(item: HostWork) -> bool:
+    return any(item.bundle.component(name).role for name in item.components)
 
 
 def _seconds(work: Sequence[HostWork], terms: Terms) -> float:

@@ -60,9 +60,9 @@ def merge(layers: Iterable[Layer]) -> Merged:
     return state.result()
 
 
-def flatten(merged: Merged, component: str) -> dict[str, Scalar]:
-    """Dotted path -> value of everything that the layers say about one component. Secrets are names of references."""
-    return {dotted(keys): origin.value for keys, origin in merged.origins.items() if keys[0] == component}
+def flatten(merged: Merged, *above: str) -> dict[str, Scalar]:
+    """Dotted path -> value of everything that the layers say below some keys. Secrets are names of references."""
+    return {dotted(keys): origin.value for keys, origin in merged.origins.items() if keys[: len(above)] == above}
 
 
 @dataclass(slots=True)

@@ -59,13 +59,15 @@ def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def _unpack(archive: bytes, folder: Path) -> None:
-    """Write the regular files below profiles/. Links and odd names are left out: nothing may leave the folder."""
+    """Write the regular files of profiles and roles. Links and odd names are left out: nothing may leave the folder."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in tar:
             parts = PurePosixPath(member.name).parts
-            content = tar.extractfile(member) if member.isreg() and parts[:1] == (FOLDER,) else None
+            wanted = parts[:1] == (FOLDER,) or parts[:2] == ("playbooks", "local")
+            content = tar.extractfile(member) if member.isreg() and wanted else None
             if content is None or ".." in parts:
                 continue
             path = folder.joinpath(*parts)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.read())
+            path.chmod(0o755 if member.mode & 0o100 else 0o644)

@@ -8,14 +8,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mvpc.catalogue import Product
+from mvpc.localroles import LocalRole
 from mvpc.model import Bundle, Component, Device, Resource, Scalar
-from mvpc.render import base, software, vpn, wifi
+from mvpc.render import base, local, software, vpn, wifi
+from mvpc.render.local import role_runs
 from mvpc.secret import Secret
 from mvpc.settings import Settings
+
+__all__ = ["Renderer", "role_runs"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,14 +31,25 @@ class Renderer:
     """Resolves a secret reference; called once for each reference and device."""
     digest_key: bytes
     """Keeps digests, which cover secrets and are stored, from being guessed at."""
+    roles: Mapping[str, LocalRole] = field(default_factory=dict)
+    """The site's own roles by name."""
+    ansible: str = ""
+    """Version of ansible-core that runs them."""
 
-    def render(self, device: Device, settings: Settings, inputs: Mapping[str, Mapping[str, Scalar]]) -> Bundle:
+    def render(
+        self,
+        device: Device,
+        settings: Settings,
+        inputs: Mapping[str, Mapping[str, Scalar]],
+        former_roles: Sequence[str] = (),
+    ) -> Bundle:
         """The bundle of one laptop.
 
         Args:
             device: the laptop; its `number` gives it its address in the VPN.
             settings: the validated truth for it.
             inputs: component -> the settings it is made from, as paths and values.
+            former_roles: roles of the site that the laptop had.
 
         Raises:
             SecretError: a secret cannot be resolved.
@@ -48,14 +63,35 @@ class Renderer:
         }
         return Bundle(
             device=device.hostname,
-            components=tuple(
-                Component(name=name, digest=self._digest(parts), resources=parts, inputs=inputs.get(name, {}))
-                for name, parts in resources.items()
+            components=(
+                *(
+                    Component(
+                        name=name,
+                        digest=self._digest([_plain(part) for part in parts]),
+                        resources=parts,
+                        inputs=inputs.get(name, {}),
+                    )
+                    for name, parts in resources.items()
+                ),
+                *self._roles(settings, inputs, former_roles),
             ),
         )
 
-    def _digest(self, parts: tuple[Resource, ...]) -> str:
-        text = json.dumps([_plain(part) for part in parts], ensure_ascii=True)
+    def _roles(
+        self, settings: Settings, inputs: Mapping[str, Mapping[str, Scalar]], former: Sequence[str]
+    ) -> Iterator[Component]:
+        for run in local.role_runs(settings.local, self.roles, former):
+            role = self.roles.get(run.role)
+            yield Component(
+                name=run.component,
+                digest=self._digest(local.essence(run, role, self.ansible)),
+                resources=(),
+                inputs=local.inputs(run, role, self.ansible, inputs.get(run.component, {})),
+                role=run,
+            )
+
+    def _digest(self, plain: object) -> str:
+        text = json.dumps(plain, ensure_ascii=True)
         return hmac.new(self.digest_key, text.encode(), hashlib.sha256).hexdigest()
 
 

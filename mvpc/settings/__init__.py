@@ -8,6 +8,7 @@ from mvpc.settings.comparison import Difference, Side, compare
 from mvpc.settings.effective import DEFAULT, Value, effective
 from mvpc.settings.jsonschema import json_schema
 from mvpc.settings.kinds import present
+from mvpc.settings.local import RoleChoice
 from mvpc.settings.models import Settings
 from mvpc.settings.stacks import Profile, Profiles
 from mvpc.settings.validation import validate
@@ -26,6 +27,7 @@ __all__ = [
     "Profile",
     "Profiles",
     "Report",
+    "RoleChoice",
     "SecretRef",
     "Settings",
     "Side",

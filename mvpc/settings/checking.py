@@ -29,7 +29,7 @@ def check(profiles: Profiles, codes: Iterable[Codes], *, secrets: Callable[[str]
         secrets: resolves the name of a Wi-Fi key, raises SecretError when it is not there and InputError when it is no
             good; None leaves secrets unchecked.
     """
-    problems: list[Problem] = [*_problems(lambda: profiles.catalogue)]
+    problems: list[Problem] = [*_problems(lambda: profiles.catalogue), *_problems(lambda: profiles.roles)]
     for file in profiles.layers.files:
         problems += _problems(profiles.layers.layer, file)
     stacks: set[tuple[str, ...]] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mvpc.localroles import FOLDER
 from mvpc.model import Scalar
 from mvpc.profiles import Codes
 from mvpc.settings.effective import effective
@@ -40,7 +41,11 @@ def compare(old: Profiles, new: Profiles, devices: Iterable[Codes]) -> dict[Diff
         stacks = (old.layers.stack(**codes), new.layers.stack(**codes))
         if stacks not in known:
             before, after = old.of_stack(stacks[0]), new.of_stack(stacks[1])
-            known[stacks] = (*_settings(before, after), *_products(old, new, before, after))
+            known[stacks] = (
+                *_settings(before, after),
+                *_products(old, new, before, after),
+                *_roles(old, new, before, after),
+            )
         for difference in known[stacks]:
             found.setdefault(difference, []).append(codes["hostname"])
     ordered = sorted(found, key=lambda each: (each.path, each.new.place, str(each.old), str(each.new)))
@@ -68,3 +73,17 @@ def _products(old: Profiles, new: Profiles, before: Profile, after: Profile) -> 
             if values[0] != values[1]:
                 place = f"profiles/catalogue/{name}.yml"
                 yield Difference(f"catalogue.{name}.{key}", Side(values[0], place), Side(values[1], place))
+
+
+def _roles(old: Profiles, new: Profiles, before: Profile, after: Profile) -> Iterator[Difference]:
+    """Files of roles that run in both versions, but are not the same."""
+    for name, choice in after.settings.local.items():
+        earlier = before.settings.local.get(name)
+        if earlier is None or {earlier.state, choice.state} != {"present"}:
+            continue
+        sides = old.roles[name].files, new.roles[name].files
+        for path in sorted({**sides[0], **sides[1]}):
+            marks = [side.get(path, "")[:12] for side in sides]
+            if sides[0].get(path) != sides[1].get(path):
+                place = f"{FOLDER}/{name}/{path}"
+                yield Difference(f"role {name}: {path}", Side(marks[0], place), Side(marks[1], place))

@@ -141,6 +141,8 @@ Identity = Annotated[
 SecretName = Annotated[str, Kind("a name of a secret", "wifi/guest-psk", REFERENCE.pattern)]
 ProductName = Annotated[str, Kind("a product of profiles/catalogue/", "libreoffice", "^[a-z0-9][a-z0-9+.-]*$")]
 
+RoleName = Annotated[str, Kind("a role of playbooks/local/", "printers", "^[a-z][a-z0-9_]{0,39}$")]
+
 
 def present(entries: Mapping[Any, Presence]) -> tuple[str, ...]:
     """Names of the entries that are switched on, sorted, so that equal settings render equally."""

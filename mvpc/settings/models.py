@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mvpc.settings.base import Base, Day
-from mvpc.settings.kinds import Presence, ProductName
+from mvpc.settings.kinds import Presence, ProductName, RoleName
+from mvpc.settings.local import RoleChoice
 from mvpc.settings.vpn import Vpn
 from mvpc.settings.wifi import Wifi
 from mvpc.strict import StrictModel
@@ -27,6 +28,8 @@ class Settings(StrictModel):
     """Wireless networks."""
     software: Mapping[ProductName, Presence] = {}
     """Products of profiles/catalogue/ by name."""
+    local: Mapping[RoleName, RoleChoice] = {}
+    """The site's own Ansible roles, by the name of their folder below playbooks/local/."""
 
     def __hash__(self) -> int:
         return id(self)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mvpc.catalogue import Product, load_catalogue
+from mvpc.localroles import LocalRole, load_local_roles
 from mvpc.profiles import Layers, Merged
 from mvpc.settings.models import Settings
 from mvpc.settings.validation import validate
@@ -29,6 +30,7 @@ class Profiles:
         self.layers = Layers(root)
         self.admin = admin
         self._catalogue: dict[str, Product] | None = None
+        self._roles: dict[str, LocalRole] | None = None
         self._profiles: dict[tuple[str, ...], Profile] = {}
 
     @property
@@ -37,6 +39,13 @@ class Profiles:
         if self._catalogue is None:
             self._catalogue = load_catalogue(self.layers.root)
         return self._catalogue
+
+    @property
+    def roles(self) -> dict[str, LocalRole]:
+        """The site's own roles by name; raises InputError with every problem of all of them."""
+        if self._roles is None:
+            self._roles = load_local_roles(self.layers.root)
+        return self._roles
 
     def of(self, *, workplace: str, ressort: str, authority: str, hostname: str) -> Profile:
         """The profile of one device; raises InputError with every problem of its layers."""
@@ -48,6 +57,6 @@ class Profiles:
         """The profile of one stack of layer files, as `Layers.stack` gives it."""
         if files not in self._profiles:
             merged = self.layers.merged(files)
-            settings = validate(merged, products=self.catalogue, admin=self.admin)
+            settings = validate(merged, products=self.catalogue, roles=self.roles, admin=self.admin)
             self._profiles[files] = Profile(merged, settings)
         return self._profiles[files]

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import ValidationError
 
 from mvpc.errors import InputError, Problem
+from mvpc.localroles import FOLDER, LocalRole, variable_findings
 from mvpc.profiles import Merged, dotted, in_order, suggestion
 from mvpc.settings.models import Settings
 from mvpc.strict import is_path, keys_at, problems_of
 from mvpc.yamlfile import HIDDEN
 
 
-def validate(merged: Merged, *, products: Collection[str] | None = None, admin: str = "") -> Settings:
+def validate(
+    merged: Merged,
+    *,
+    products: Collection[str] | None = None,
+    roles: Mapping[str, LocalRole] | None = None,
+    admin: str = "",
+) -> Settings:
     """Check merged layers against the schema.
 
     Args:
         merged: what the layers of a device say together.
         products: names in the catalogue; None leaves them unchecked.
+        roles: the site's own roles; None leaves them unchecked.
         admin: the account that mvpc logs in with; when given, it must be allowed to.
 
     Raises:
@@ -30,7 +38,7 @@ def validate(merged: Merged, *, products: Collection[str] | None = None, admin: 
     except ValidationError as error:
         problems += problems_of(error, model=Settings, place=merged.place)
     else:
-        problems += _admin(merged, settings, admin)
+        problems += [*_admin(merged, settings, admin), *_roles(merged, settings, roles)]
     if problems:
         raise InputError.of(in_order(problems))
     return settings
@@ -66,6 +74,23 @@ def _products(merged: Merged, products: Collection[str] | None) -> Iterator[Prob
         if name not in products:
             step = suggestion(name, products) or f"Add profiles/catalogue/{name}.yml, or remove it here"
             yield Problem(str(merged.place(("software", name))), f"software.{name}: not in the catalogue", step)
+
+
+def _roles(merged: Merged, settings: Settings, roles: Mapping[str, LocalRole] | None) -> Iterator[Problem]:
+    """What roles and their variables do not fit. A role that is taken off may be gone."""
+    if roles is None:
+        return
+    for name, choice in settings.local.items():
+        path = ("local", name)
+        if choice.state == "absent":
+            continue
+        if name not in roles:
+            step = suggestion(name, roles) or f"Add the role {FOLDER}/{name}, or remove it here"
+            yield Problem(str(merged.place(path)), f"{dotted(path)}: there is no such role", step)
+            continue
+        for finding in variable_findings(roles[name], choice.variables):
+            full = (*path, "variables", *finding.path)
+            yield Problem(str(merged.place(full)), f"{dotted(full)}: {finding.what}", finding.hint)
 
 
 def _admin(merged: Merged, settings: Settings, admin: str) -> Iterator[Problem]:

@@ -55,7 +55,8 @@ mkdir -p /run/sshd
 cp "$4" /run/admin.pub
 hostname nb-000001
 echo "127.0.0.1 localhost nb-000001" > /etc/hosts
-echo "mvpc-admin:x:4711:4711::/:/bin/sh" >> /etc/passwd
+install -d -o 4711 -g 4711 /run/admin
+echo "mvpc-admin:x:4711:4711::/run/admin:/bin/sh" >> /etc/passwd
 echo "mvpc-admin:x:4711:" >> /etc/group
 echo "mvpc-admin:*:20000:0:99999:7:::" >> /etc/shadow
 echo "mvpc-admin ALL=(ALL) NOPASSWD: ALL" > /etc/sudoers.d/mvpc

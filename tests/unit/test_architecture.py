@@ -19,7 +19,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("project",),
     ("profiles", "organisation"),
     ("strict",),
-    ("catalogue", "inventory"),
+    ("catalogue", "inventory", "localroles"),
     ("settings",),
     ("render", "plan", "status", "device", "report"),
     ("compile", "job"),

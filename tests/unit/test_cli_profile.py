@@ -283,6 +283,21 @@ def test_diff_names_where_a_removed_setting_was(project: Path):
     assert "      was profiles/base.yml:8   3 devices" in run(project, "diff").output
 
 
+def test_diff_names_the_changed_files_of_a_role(project: Path):
+    tasks = project / "playbooks/local/printers/tasks/main.yml"
+    tasks.parent.mkdir(parents=True)
+    tasks.write_text("- name: X\n")
+    write(project, "base.yml", f"{BASE}local: {{printers: {{state: present}}}}\n")
+    git(project, "init", "-q")
+    git(project, "add", "profiles", "playbooks")
+    git(project, "commit", "-qm", "first")
+    assert run(project, "diff").output == "Nothing changes against HEAD for 3 devices\n"
+    tasks.write_text("- name: Y\n")
+    said = run(project, "diff").output
+    assert "  role printers: tasks/main.yml  " in said
+    assert "playbooks/local/printers/tasks/main.yml   3 devices" in said
+
+
 def test_diff_without_difference_says_so(project: Path):
     commit(project)
     assert run(project, "diff").output == "Nothing changes against HEAD for 3 devices\n"

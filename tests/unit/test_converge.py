@@ -705,6 +705,41 @@ def test_a_failed_notification_is_delivered_by_the_next_apply(laptop):
     assert drift(laptop) == []
 
 
+# --- components that others work on ----------------------------------------------------------
+
+
+def digest_in_ledger(laptop: Laptop, name: str) -> str:
+    return str({part["name"]: part["digest"] for part in ask(laptop, "probe")["components"]}[name])
+
+
+def test_what_others_begin_is_unfinished_until_an_apply_says_that_it_is_done(laptop):
+    role = component(name="local-printers", digest="d1")
+    begun = ask(laptop, "begin", role, generation=5)
+    assert (begun["error"], begun["generation"]) == ("", 5)
+    assert digest_in_ledger(laptop, "local-printers") == ""
+    assert drift(laptop) == ["the last apply did not finish"]
+    [done] = ask(laptop, "apply", role, generation=5)["components"]
+    assert (done["outcome"], done["digest"]) == ("unchanged", "d1")
+    assert drift(laptop) == []
+    ask(laptop, "begin", role, generation=6)
+    assert digest_in_ledger(laptop, "local-printers") == ""
+
+
+def test_beginning_touches_no_other_component_and_keeps_what_this_one_has(laptop):
+    apply(laptop, file())
+    ask(laptop, "begin", component(name="local-printers"))
+    assert digest_in_ledger(laptop, "base") == "d1"
+    ask(laptop, "begin", component(name="base"))
+    apply(laptop, digest="d2")
+    assert not laptop.path(SSHD).exists()  # the ledger still knew that the file was there
+
+
+def test_an_older_generation_cannot_begin_anything(laptop):
+    apply(laptop, generation=5)
+    refused = ask(laptop, "begin", component(name="local-printers"), generation=4)
+    assert "generation 4 is older than 5" in refused["error"]
+
+
 # --- validation, failure, refusal ------------------------------------------------------------
 
 

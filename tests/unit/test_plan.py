@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from mvpc.model import Action, ComponentState, LifeCycle, Outcome, Plan, Reach, Skip, Source
+from mvpc.model import Action, Bundle, Component, ComponentState, LifeCycle, Outcome, Plan, Reach, RoleRun, Skip, Source
 from mvpc.plan import Subject, Thoroughness, make_plan, proofs, waiting
 from mvpc.planfile import from_data, to_data
 from mvpc.testing import NOON, a_bundle, a_device, a_probe
@@ -228,3 +229,42 @@ def test_who_was_not_asked_or_sleeps_is_not_in_the_sample():
         for each in fleet(50)
     ]
     assert sampled(silent, percent=100).sample == sampled(asleep, percent=100).sample == ()
+
+
+def with_role(run: RoleRun, *, before: dict[str, str], now: dict[str, str], digest: str = "b") -> Subject:
+    """A laptop that had the role with digest `a`, ten days ago, and now is to have it with another one."""
+    part = Component(name=run.component, digest=digest, resources=(), inputs=now, role=run)
+    state = recorded(**{run.component: "a"})[run.component]
+    return subject(
+        bundle=Bundle(device="nb-000123", components=(*a_bundle().components, part)),
+        probe=a_probe(digests=dict.fromkeys(("base", "vpn", "wifi", "software", run.component), "a")),
+        recorded={run.component: replace(state, inputs=before, at=NOON - timedelta(days=10))},
+        sources={"local.printers.state": Source("profiles/base.yml", 7)},
+    )
+
+
+def test_a_changed_role_says_which_of_its_files():
+    files = {f"playbooks/local/printers/{name}": "1" for name in ("tasks/main.yml", "files/old")}
+    after = {"playbooks/local/printers/tasks/main.yml": "2", "playbooks/local/printers/files/new": "1"}
+    for now, words in (
+        (files | {"playbooks/local/printers/tasks/main.yml": "2"}, "role printers changed: tasks/main.yml"),
+        (after, "role printers lacks: files/old (+2 more)"),
+        (files | {"ansible-core": "2.20.1"}, "ansible-core: 2.19.1 -> 2.20.1"),
+    ):
+        before = files | {"ansible-core": "2.19.1"}
+        laptop = with_role(RoleRun(role="printers"), before=before, now={"ansible-core": "2.19.1", **now})
+        [change] = make_plan("all", [laptop]).changes
+        assert (change.component, change.action, change.reason) == ("local-printers", Action.UPDATE, words)
+
+
+def test_a_role_that_is_taken_off_says_so_and_where():
+    gone = with_role(RoleRun(role="printers", tasks=""), before={"local.printers.variables.x": "1"}, now={})
+    [change] = make_plan("all", [gone]).changes
+    assert (change.reason, change.source) == ("role printers is taken off", "profiles/base.yml:7")
+
+
+def test_a_role_that_is_older_than_it_may_be_is_run_again():
+    for days, reasons in ((10, ["last run 10 days ago"]), (11, []), (0, [])):
+        laptop = with_role(RoleRun(role="printers", max_age_days=days), before={}, now={}, digest="a")
+        changes = make_plan("all", [laptop], thoroughness=Thoroughness(now=NOON)).changes
+        assert [change.reason for change in changes] == reasons

@@ -3,6 +3,7 @@
     probe   walk what the ledger remembers and touch nothing: drift and facts
     check   walk the given components and touch nothing: what an apply would do
     apply   the same walk, and every step is taken
+    begin   no walk: note that somebody else works on the components now; an apply follows when that is done
 
 Several modules to read, one text to send: `mvpc.device.program` joins `PARTS` and appends the request,
 and all of it goes over stdin to `python3 -I -` as root. The last line of stdout is the answer, one JSON

@@ -19,7 +19,7 @@ from mvpc.device.converge.facts import cheap_facts, probed_facts
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine
 from mvpc.device.converge.observed import Observed
-from mvpc.device.converge.phases import Report, walk_through
+from mvpc.device.converge.phases import Report, open_up, walk_through
 from mvpc.device.converge.request import Order, read_order
 from mvpc.device.converge.resources import Component
 from mvpc.device.converge.walk import Run, Walk
@@ -28,6 +28,7 @@ from mvpc.device.converge.words import FORMAT, MAX_WORDS, Failure, Refused, expl
 LOCK = "/var/lib/mvpc/lock"
 MAX_ANSWER = 1 << 20  # bytes; the controller refuses more
 MAX_CHANGES = 200
+WRITING = frozenset({"begin", "apply"})
 
 
 def main(request: Any, machine: Machine | None = None) -> int:
@@ -47,7 +48,7 @@ def respond(request: Any, machine: Machine) -> dict[str, Any]:
     error = ""
     try:
         order = read_order(request)
-        with only_run(machine, order.generation) if order.action == "apply" else nullcontext():
+        with only_run(machine, order.generation) if order.action in WRITING else nullcontext():
             ledger = Ledger(machine)
             facts = carry_out(order, machine, ledger, reports)
     except (Refused, Failure, OSError) as problem:
@@ -75,8 +76,9 @@ def carry_out(order: Order, machine: Machine, ledger: Ledger, reports: list[Repo
     else:
         ledger.next_generation = order.generation
     run = begin(order, machine, ledger)
-    reports.extend(walk_through([Walk(run, component) for component in order.components]))
-    if order.action == "apply":
+    walks = [Walk(run, component) for component in order.components]
+    reports.extend(map(open_up, walks) if order.action == "begin" else walk_through(walks))
+    if order.action in WRITING:
         close(ledger, reports)
     facts = cheap_facts(machine, ledger)
     return {**facts, **probed_facts(machine, run.seen, updates=order.updates)} if order.action == "probe" else facts

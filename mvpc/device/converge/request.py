@@ -10,7 +10,7 @@ from typing import Any
 from mvpc.device.converge.resources import KINDS, LEDGER_ONLY, Component
 from mvpc.device.converge.words import FORMAT, Refused
 
-ACTIONS = frozenset({"probe", "check", "apply"})
+ACTIONS = frozenset({"probe", "check", "begin", "apply"})
 UNIT_NAME = r"[A-Za-z0-9][A-Za-z0-9_:.@\\-]*\.(?:service|socket|timer|target|path|mount|automount|swap|slice)"
 SHAPES: Mapping[str, str] = {
     "path": r"(?:/(?!\.{1,2}(?:/|$))[^/\x00-\x1f\x7f\ud800-\udfff]+)+",

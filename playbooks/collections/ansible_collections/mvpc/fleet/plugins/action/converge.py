@@ -17,10 +17,14 @@ from ansible.plugins.action import ActionBase
 
 from mvpc.device import Answer, ComponentAnswer, parse_answer, program
 from mvpc.errors import MvpcError
-from mvpc.model import COMPONENTS, HostWork, Outcome
+from mvpc.model import HostWork, Outcome
 from mvpc.project import load_project
 from mvpc.text import safe
 
+SPEC = {
+    "components": {"type": "list", "elements": "str", "required": True},
+    "journal": {"type": "str", "choices": ["begin", "end", "failed"]},
+}
 COMMAND = "/usr/bin/python3 -I -"
 TOO_MUCH = "the laptop talks without end; it was cut off"
 SPARE_MEMORY = 64 << 20
@@ -37,16 +41,26 @@ class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send the program and the components; returns what the laptop says has happened."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        spec = {"components": {"type": "list", "elements": "str", "required": True}}
-        _, arguments = self.validate_argument_spec(spec)
-        names = arguments["components"]
-        return result | _told(names, self._converge(_bundle(task_vars or {}), names))
+        _, arguments = self.validate_argument_spec(SPEC)
+        names, journal, variables = arguments["components"], arguments["journal"], task_vars or {}
+        if journal == "failed":
+            return result | _given_up(names, variables)
+        if journal == "begin":
+            return result if self._task.check_mode else result | self._begin(_bundle(variables), names)
+        action = "check" if self._task.check_mode else "apply"
+        return result | _told(names, self._ask(action, _bundle(variables), names))
 
-    def _converge(self, bundle: Mapping[str, Any], names: Sequence[str]) -> Answer:
+    def _begin(self, bundle: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        answer = self._ask("begin", bundle, names)
+        if answer.error:
+            raise AnsibleActionFail(safe(answer.error, limit=400))
+        return {"changed": False}
+
+    def _ask(self, action: str, bundle: Mapping[str, Any], names: Sequence[str]) -> Answer:
         source = program(
             {
                 "format": 1,
-                "action": "check" if self._task.check_mode else "apply",
+                "action": action,
                 "device": bundle["device"],
                 "generation": bundle["generation"],
                 "diff": bool(self._task.diff),
@@ -96,7 +110,7 @@ def _render(root: Path, hostname: str) -> Mapping[str, Any]:
     # Laptops accept no older generation than the one they have, which may be higher after a lost database.
     generation = max(newest[0].id if newest else 0, seen.generation if seen else 0)
     bundle = fleet.compile(device).bundle
-    return bundle_data(HostWork(device=device, bundle=bundle, components=COMPONENTS, generation=generation))
+    return bundle_data(HostWork(device=device, bundle=bundle, components=bundle.names, generation=generation))
 
 
 def _component(bundle: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -127,6 +141,17 @@ def _no_answer(rc: int, stderr: str, error: ValueError) -> str:
     lines = [line for line in stderr.splitlines() if line.strip()]
     said = f": {safe(lines[-1], limit=300)}" if lines else ""
     return f"the laptop gave no valid answer ({safe(error, limit=200)}; exit code {rc}){said}"
+
+
+def _given_up(names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of components whose role failed; the callback knows why, and site.yml reads the fact."""
+    before = variables.get("ansible_facts", {}).get("mvpc_failed_roles", ())
+    nothing = {"outcome": str(Outcome.FAILED), "digest": "", "changes": [], "error": ""}
+    return {
+        "changed": False,
+        "mvpc_components": [{"name": name, **nothing} for name in names],
+        "ansible_facts": {"mvpc_failed_roles": [*before, *names]},
+    }
 
 
 def _told(names: Sequence[str], answer: Answer) -> dict[str, Any]:

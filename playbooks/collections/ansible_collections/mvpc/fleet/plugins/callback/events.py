@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -56,6 +57,10 @@ class CallbackModule(CallbackBase):  # noqa: D101 - see DOCUMENTATION
     def __init__(self) -> None:
         super().__init__()
         self._out: TextIO = sys.stdout
+        self._changed: dict[str, list[str]] = {}
+        """Laptop -> tasks that changed something since its current role of the site began."""
+        self._failed: dict[str, str] = {}
+        """Laptop -> what failed last."""
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """Open what the options name."""
@@ -78,37 +83,52 @@ class CallbackModule(CallbackBase):  # noqa: D101 - see DOCUMENTATION
     def v2_runner_on_ok(self, result: Any) -> None:
         """Tell what came of the components of a laptop."""
         self._warn(result)
-        self._results(result)
+        host = result.host.get_name()
+        if _journal(result) == "begin":
+            self._changed[host], self._failed[host] = [], ""
+        elif not self._results(result) and result.is_changed():
+            self._changed.setdefault(host, []).append(f"task {result.task.name or result.task.action}")
 
-    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ARG002
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Tell which components failed, or that the laptop gave no answer at all."""
         self._warn(result)
-        if result.task.action != CONVERGE:
-            self._trouble(result.host.get_name(), result.result.get("msg", "failed"))
-        elif not self._results(result):
+        if self._results(result):
+            return
+        if result.task.action == CONVERGE and not _journal(result):
             self._lost(result, "failed")
+        elif not ignore_errors:
+            self._failed[result.host.get_name()] = _why(result)
+            self._trouble(result.host.get_name(), _why(result))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Tell that the laptop did not answer, and what SSH said."""
-        if result.task.action != CONVERGE:
-            self._trouble(result.host.get_name(), result.result.get("msg", "unreachable"))
-        else:
-            self._lost(result, "unreachable")
+        self._lost(result, "unreachable")
 
     def _results(self, result: Any) -> bool:
         """Tell what the laptop said of each component; False when it said nothing."""
         told = result.result.get("mvpc_components") if result.task.action == CONVERGE else None
         for part in told or ():
-            self._write(
-                "result",
-                host=result.host.get_name(),
-                component=_cut(part["name"]),
-                outcome=_cut(part["outcome"]),
-                changes=[_cut(change) for change in part["changes"][:MAX_CHANGES]],
-                digest=_cut(part["digest"]),
-                error=_cut(part["error"]),
-            )
+            self._result(result.host.get_name(), part if not _journal(result) else self._with_role(result, part))
         return bool(told)
+
+    def _with_role(self, result: Any, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What came of a component whose work other tasks have done: their changes and their failure."""
+        host = result.host.get_name()
+        changes = [*part["changes"], *self._changed.pop(host, ())]
+        outcome = "changed" if changes and part["outcome"] == "unchanged" else part["outcome"]
+        error = part["error"] or (self._failed.pop(host, "") if outcome == "failed" else "")
+        return {**part, "changes": changes, "outcome": outcome, "error": error}
+
+    def _result(self, host: str, part: Mapping[str, Any]) -> None:
+        self._write(
+            "result",
+            host=host,
+            component=_cut(part["name"]),
+            outcome=_cut(part["outcome"]),
+            changes=[_cut(change) for change in part["changes"][:MAX_CHANGES]],
+            digest=_cut(part["digest"]),
+            error=_cut(part["error"]),
+        )
 
     def _lost(self, result: Any, outcome: str) -> None:
         self._write("lost", host=result.host.get_name(), outcome=outcome, error=_cut(result.result.get("msg", "")))
@@ -131,6 +151,22 @@ class CallbackModule(CallbackBase):  # noqa: D101 - see DOCUMENTATION
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def _journal(result: Any) -> str:
+    """Which entry of a role's journal the task writes; empty for every other task."""
+    return str(result.task.args.get("journal", "")) if result.task.action == CONVERGE else ""
+
+
+def _why(result: Any) -> str:
+    """The failure in words: the task, what it says, and the first line of what its command said."""
+    told = result.result
+    failed = [item for item in told.get("results") or () if isinstance(item, dict) and item.get("failed")]
+    told = failed[0] if failed else told
+    said = str(told.get("msg") or told.get("reason") or told.get("censored") or "failed").removeprefix("Task failed: ")
+    lines = [line.strip() for line in str(told.get("stderr") or "").splitlines() if line.strip()]
+    said = f"{said}: {lines[0]}" if lines else said
+    return said if _journal(result) else f"task {result.task.name or result.task.action}: {said}"
 
 
 def _cut(text: object) -> str:

@@ -13,7 +13,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from mvpc.errors import MvpcError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import COMPONENTS, Device
-from mvpc.playbook.hosts import Login, host_variables, unfit
+from mvpc.playbook.hosts import WITH_ROLES, Login, host_variables, role_variables, unfit
 from mvpc.project import load_project
 
 DOCUMENTATION = r"""
@@ -24,7 +24,7 @@ description:
   - Reads the inventory of one mvpc project. Laptops that mvpc does not roll out to (Windows, not enrolled, not in
     service, run by another operator) are left out.
   - Groups are the ressort codes, C(authority_CODE) inside their ressort, C(site_CODE) and C(workplace_KIND), with
-    underscores for hyphens.
+    underscores for hyphens. Laptops that run roles of the site are in C(mvpc_local).
   - No value is ever treated as a template, and none is a secret.
 options:
   plugin:
@@ -68,16 +68,20 @@ class InventoryModule(BaseInventoryPlugin):  # noqa: D101 - see DOCUMENTATION
     def _add_all(self, root: Path) -> None:
         project = load_project(root)
         login = Login(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key)
-        ours = {"mvpc_project": str(root), "mvpc_components": list(COMPONENTS)}
         fleet = Fleet(project, on=datetime.now().astimezone().date())
+        self._add_group(WITH_ROLES)
         for device in fleet.askable(fleet.select(Selection())):
             if reason := unfit(device):
                 self.display.warning(f"{device.hostname} is left out: {reason}")
                 continue
             self.inventory.add_host(device.hostname)
+            roles = role_variables(fleet.role_runs(device))
+            ours = {"mvpc_project": str(root), "mvpc_components": list(COMPONENTS), **roles}
             for name, value in {**host_variables(device, login), **ours}.items():
                 self.inventory.set_variable(device.hostname, name, value)
             self._group(device, fleet.ressort_of(device))
+            if roles:
+                self.inventory.add_child(WITH_ROLES, device.hostname)
 
     def _group(self, device: Device, ressort: str) -> None:
         above = self._add_group(ressort)

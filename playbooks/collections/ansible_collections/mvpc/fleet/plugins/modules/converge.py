@@ -17,6 +17,13 @@ options:
     type: list
     elements: str
     required: true
+  journal:
+    description:
+      - Set where other tasks do the work of a component without resources, that is, of a role of the site.
+      - V(begin) writes into the laptop's ledger that the component is not finished, V(end) that it is, and V(failed)
+        does nothing on the laptop, whose ledger says so already.
+    type: str
+    choices: [begin, end, failed]
 attributes:
   check_mode:
     support: full
@@ -31,6 +38,11 @@ EXAMPLES = r"""
 - name: Converge the Wi-Fi component
   mvpc.fleet.converge:
     components: [wifi]
+
+- name: Note that a role of the site begins
+  mvpc.fleet.converge:
+    components: [local-printers]
+    journal: begin
 """
 
 RETURN = r"""
@@ -38,7 +50,7 @@ mvpc_components:
   description: What came of each component, in the order in which the laptop took them.
   type: list
   elements: dict
-  returned: when the laptop answered
+  returned: when the laptop answered, but not with O(journal=begin)
   contains:
     name:
       description: Name of the component.

@@ -1,0 +1,227 @@
+"""A site's own roles as components, and the sample that finds what no probe sees: on real laptops."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
+
+LAPTOPS = ("lab-01", "lab-02")
+HEADER = "Inventarnummer;Rechnername;Seriennummer;Betriebssystem;Arbeitsplatzprofil;Behörde;Standort;Status\n"
+CONF = "/etc/printers.conf"
+TASKS = """---
+- name: Install the list of printers
+  ansible.builtin.template:
+    src: printers.j2
+    dest: /etc/printers.conf
+    mode: "0644"
+"""
+REMOVE = """---
+- name: Remove the list of printers
+  ansible.builtin.file:
+    path: /etc/printers.conf
+    state: absent
+"""
+SPECS = """---
+argument_specs:
+  main:
+    options:
+      printers_server: {type: str, required: true}
+"""
+
+pytestmark = NEEDS_LAB
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    """Two laptops, imaged and brought to their profiles, and a role that no profile names yet."""
+    with an_admin(tmp_path_factory.mktemp("project"), name="roles", addresses="10.92.0.0/24") as person:
+        rows = [f"LAB-{n[-2:]};{n};LAB{n[-2:]};Debian 13;Standard;zdmv;schwerin;übergeben\n" for n in LAPTOPS]
+        (person.root / "devices.csv").write_text(HEADER + "".join(rows))
+        person.mvpc("image", "build")
+        person.mvpc("device", "import", "devices.csv", "--yes")
+        person.mvpc("lab", "up", str(len(LAPTOPS)))
+        for device in person.json("device", "list")["devices"]:
+            person.addresses[device["hostname"]] = device["address"]
+            person.host_keys[device["hostname"]] = device["host_key"]
+        person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
+        set_profile(person, "")
+        person.mvpc("rollout", "--all", "--yes")
+        write_role(person, tasks__main=TASKS, templates__printers="server {{ printers_server }}\n")
+        write_role(person, meta__argument_specs=SPECS, tasks__remove=REMOVE)
+        yield person
+
+
+def write_role(admin: Admin, role: str = "printers", **files: str) -> None:
+    """Files of a role: `tasks__main=...`; templates end in .j2."""
+    for name, text in files.items():
+        ending = "j2" if name.startswith("templates") else "yml"
+        path = admin.root / "playbooks/local" / role / f"{name.replace('__', '/')}.{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def set_profile(admin: Admin, text: str) -> None:
+    """What the layer of the laptops' authority says."""
+    (admin.root / "profiles/authorities/zdmv.yml").write_text(text)
+
+
+def choose(admin: Admin, server: str = "cups.mv.example", extra: str = "") -> None:
+    set_profile(admin, f"local:\n  printers:\n    variables:\n      printers_server: {server}\n{extra}")
+
+
+def on_laptops(admin: Admin, path: str = CONF) -> set[str]:
+    return {admin.on(name, f"cat {path} 2>/dev/null || true").strip() for name in LAPTOPS}
+
+
+def planned(admin: Admin) -> set[tuple[str, str, str]]:
+    changes = admin.json("plan", "--all")["changes"]
+    return {(each["component"], each["action"], each["reason"]) for each in changes}
+
+
+def sample(admin: Admin, percent: int) -> None:
+    config = (admin.root / "mvpc.toml").read_text().partition("[rollout]")[0]
+    (admin.root / "mvpc.toml").write_text(f"{config}[rollout]\nsample_percent = {percent}\n")
+
+
+def test_a_wrong_variable_is_found_before_any_laptop_is_asked(admin: Admin):
+    set_profile(admin, "local:\n  printers:\n    variables:\n      printers_srver: x\n")
+    said = admin.mvpc("profile", "check", expect=2)
+    assert "profiles/authorities/zdmv.yml:4: local.printers.variables.printers_srver: unknown variable" in said
+    assert "Perhaps printers_server is meant" in said
+
+
+def test_a_role_is_rolled_out_like_every_other_component_and_then_nothing_is_left_to_do(admin: Admin):
+    choose(admin)
+    assert planned(admin) == {("local-printers", "create", "never applied")}
+    done = admin.json("rollout", "--all", "--yes")["rollout"]
+    assert (done["state"], done["counts"], done["verified"]) == ("done", {"changed": 2}, 2)
+    assert on_laptops(admin) == {"server cups.mv.example"}
+    assert planned(admin) == set()
+    assert {each["verdict"] for each in admin.json("status")["devices"]} == {"ok"}
+
+
+def test_a_changed_variable_or_file_is_a_change_of_the_plan_with_its_reason(admin: Admin):
+    choose(admin, "print.mv.example")
+    reason = "local.printers.variables.printers_server: cups.mv.example -> print.mv.example"
+    assert planned(admin) == {("local-printers", "update", reason)}
+    choose(admin)
+    write_role(admin, templates__printers="# by mvpc\nserver {{ printers_server }}\n")
+    assert planned(admin) == {("local-printers", "update", "role printers changed: templates/printers.j2")}
+    admin.mvpc("rollout", "--all", "--yes")
+    assert on_laptops(admin) == {"# by mvpc\nserver cups.mv.example"}
+
+
+def test_a_role_that_fails_fails_only_its_component_and_is_tried_again(admin: Admin):
+    write_role(
+        admin,
+        "moody",
+        tasks__main="---\n- name: Look for what is not there yet\n  ansible.builtin.command: cat /etc/moody\n"
+        "  changed_when: false\n",
+    )
+    choose(admin, extra="  moody: {state: present}\nbase:\n  sysctl:\n    kernel.panic: 7\n")
+    done = admin.json("rollout", "--device", "lab-01", "--yes", expect=3)["rollout"]
+    outcomes = {each["component"]: each["outcome"] for each in done["results"]}
+    assert outcomes == {"base": "changed", "local-moody": "failed"}
+    [error] = {each["error"] for each in done["results"] if each["component"] == "local-moody"}
+    assert error.startswith("task Look for what is not there yet: ")
+    assert "FAILED" in admin.mvpc("status", "lab-01").upper()
+    for name in LAPTOPS:
+        admin.on(name, "sudo touch /etc/moody")
+    reasons = {
+        (each["device"], each["reason"])
+        for each in admin.json("plan", "--all")["changes"]
+        if each["component"] == "local-moody"
+    }
+    assert reasons == {("lab-01", "the last attempt did not finish"), ("lab-02", "never applied")}
+    assert admin.json("rollout", "--all", "--yes")["rollout"]["verified"] == 2
+
+
+def test_a_role_that_nobody_names_any_more_is_taken_off(admin: Admin):
+    set_profile(admin, "base:\n  sysctl:\n    kernel.panic: 7\n")
+    assert planned(admin) == {
+        ("local-moody", "update", "role moody is taken off"),
+        ("local-printers", "update", "role printers is taken off"),
+    }
+    admin.mvpc("rollout", "--all", "--yes")
+    assert on_laptops(admin) == {""}
+    assert planned(admin) == set()
+    choose(admin)
+    admin.mvpc("rollout", "--all", "--yes")
+    assert on_laptops(admin) == {"# by mvpc\nserver cups.mv.example"}
+    shutil.rmtree(admin.root / "playbooks/local/moody")
+    assert planned(admin) == set()
+
+
+def test_people_who_know_ansible_run_the_same_role_without_mvpc(admin: Admin):
+    admin.on("lab-02", f"sudo rm {CONF}")
+    program = Path(sys.executable).with_name("ansible-playbook")
+    done = subprocess.run(
+        [program, "-i", "inventory/mvpc.yml", "playbooks/site.yml", "--limit", "lab-02"],
+        cwd=admin.root,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert on_laptops(admin) == {"# by mvpc\nserver cups.mv.example"}
+    assert planned(admin) == set()
+
+
+def test_in_full_finds_what_a_role_lost_and_no_probe_can_see(admin: Admin):
+    admin.on("lab-02", f"sudo rm {CONF}")
+    assert planned(admin) == set()
+    done = admin.json("rollout", "--all", "--full", "--yes")["rollout"]
+    assert done["counts"] == {"unchanged": 1, "changed": 1}
+    assert on_laptops(admin) == {"# by mvpc\nserver cups.mv.example"}
+
+
+def test_the_sample_finds_nothing_where_all_is_well(admin: Admin):
+    sample(admin, 100)
+    plan = admin.json("plan", "--all")
+    assert (plan["sample"], {each["action"] for each in plan["changes"]}) == (list(LAPTOPS), {"full"})
+    assert "in the sample of unchanged laptops" in admin.mvpc("plan", "--all", "--why", "lab-02")
+    said = admin.mvpc("rollout", "--all", "--yes")
+    assert "Sample: 2 unchanged laptops walked in full, nothing differed" in said
+
+
+def forge(admin: Admin, laptop: str) -> str:
+    """Alter a file of mvpc and make the laptop's ledger forget it; returns the file."""
+    ledger: dict[str, Any] = json.loads(admin.on(laptop, "sudo cat /var/lib/mvpc/ledger.json"))
+    resources = ledger["components"]["base"]["resources"]
+    path = "/etc/sysctl.d/60-mvpc.conf"
+    kept = [each for each in resources if each.get("path") != path]
+    assert len(kept) == len(resources) - 1
+    ledger["components"]["base"]["resources"] = kept
+    admin.on(laptop, f"echo kernel.panic = 0 | sudo tee {path} >/dev/null")
+    admin.on(laptop, f"echo '{json.dumps(ledger)}' | sudo tee /var/lib/mvpc/ledger.json >/dev/null")
+    return path
+
+
+def test_the_sample_finds_a_forged_ledger_and_says_so_everywhere(admin: Admin):
+    sample(admin, 0)
+    set_profile(admin, "base:\n  sysctl:\n    kernel.panic: 7\n")
+    admin.mvpc("rollout", "--all", "--yes")
+    path = forge(admin, "lab-01")
+    assert admin.mvpc("rollout", "--all", "--yes").count("Nothing to do: 2 devices verified") == 1
+    sample(admin, 100)
+    said = admin.mvpc("rollout", "--all", "--yes", expect=6)
+    assert "SAMPLE DIFFERS: 1 laptop that says to be unchanged had to be changed" in said
+    assert f"lab-01  base: file {path} updated" in said
+    assert admin.on("lab-01", f"cat {path}").strip() == "kernel.panic = 7"
+    number = str(admin.json("rollout", "list")["rollouts"][0]["id"])
+    assert "SAMPLE DIFFERS" in admin.mvpc("rollout", "show", number)
+    assert [each["device"] for each in admin.json("rollout", "show", number)["surprises"]] == ["lab-01"]
+    admin.mvpc("rollout", "metrics", "-o", "fleet.prom")
+    assert "mvpc_last_rollout_sample_differing 1" in (admin.root / "fleet.prom").read_text()
+    admin.mvpc("rollout", "report", number, "-o", "report.html")
+    assert "Not all of them were unchanged" in (admin.root / "report.html").read_text()
