@@ -54,13 +54,20 @@ def check_all(
     problems, codes = _possible(fleet, devices)
     secrets = None if without_secrets else usable_key(SecretFolder(fleet.project.secrets).resolve)
     report = check(fleet.profiles, codes, secrets=secrets)
-    found = in_order((*problems, *report.problems)) or list(keyfile_problems(fleet, codes))
+    found = in_order((*problems, *report.problems)) or [*keyfile_problems(fleet, codes), *_unreadable_roles(fleet)]
     if as_json:
         _check_as_json(report, found, devices)
     else:
         _show_check(report, found, devices)
     if found:
         raise typer.Exit(InputError.exit_code)
+
+
+def _unreadable_roles(fleet: Fleet) -> Iterator[Problem]:
+    if fleet.profiles.roles:
+        from mvpc.playbook.syntax import syntax_problems  # noqa: PLC0415 - only projects with such roles need it
+
+        yield from syntax_problems(fleet.project.root, fleet.profiles.roles)
 
 
 def _possible(fleet: Fleet, devices: Sequence[Device]) -> tuple[list[Problem], list[Codes]]:

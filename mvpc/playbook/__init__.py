@@ -6,6 +6,7 @@
     hosts    how Ansible reaches a laptop: variables, host key, SSH options
     folder   the run folder in memory with the bundles, and what dead runs left behind
     edition  whether the project's playbooks are those of this mvpc
+    syntax   whether Ansible can read the site's own roles
     process  ansible-playbook itself: environment, event lines, end
     tally    events in, results out; every component gets exactly one
 

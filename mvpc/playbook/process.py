@@ -79,12 +79,12 @@ def playbook(folder: Path, arguments: Sequence[str], *, config: Path) -> Iterato
     try:
         with (folder / "output").open("xb") as output:
             process = subprocess.Popen(
-                [_program(), *arguments],
+                [program(), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=folder,
-                env=_environment(folder, config, writer),
+                env={**clean_environment(folder, config), "MVPC_EVENTS_FD": str(writer)},
                 pass_fds=[writer],
                 start_new_session=True,
                 umask=0o077,
@@ -117,7 +117,8 @@ def end_marked(folder: Path) -> None:
             time.sleep(0.05)
 
 
-def _program() -> str:
+def program() -> str:
+    """Path of ansible-playbook; raises RolloutError when there is none."""
     beside = Path(sys.executable).with_name("ansible-playbook")
     found = str(beside) if beside.is_file() else shutil.which("ansible-playbook")
     if not found:
@@ -125,14 +126,13 @@ def _program() -> str:
     return found
 
 
-def _environment(folder: Path, config: Path, events: int) -> dict[str, str]:
+def clean_environment(folder: Path, config: Path) -> dict[str, str]:
     """Nothing of the caller's environment but PATH: no proxy, no ANSIBLE_*, no agent (CVE-2018-10874)."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
         "LANG": "C.UTF-8",
         "ANSIBLE_CONFIG": str(config),
-        "MVPC_EVENTS_FD": str(events),
     }
 
 

@@ -246,6 +246,21 @@ def test_a_misspelt_path_or_device_gets_a_hint(project: Path):
     assert run(project, "show", "nb-9").exit_code == 2
 
 
+def test_a_role_that_ansible_cannot_read_is_found_with_file_and_line(project: Path):
+    shutil.copytree(REPOSITORY / "playbooks", project / "playbooks")
+    for role, task in (("sound", "ansible.builtin.debug"), ("garbled", "no_such_module")):
+        tasks = project / f"playbooks/local/{role}/tasks/main.yml"
+        tasks.parent.mkdir(parents=True)
+        tasks.write_text(f"---\n- name: X\n  {task}:\n    msg: x\n")
+    result = run(project, "check")
+    assert result.exit_code == 2
+    [problem, summary] = result.output.splitlines()
+    shutil.rmtree(project / "playbooks/local/garbled")
+    assert run(project, "check").exit_code == 0
+    assert problem.startswith("playbooks/local/garbled/tasks/main.yml:2: Ansible cannot read it: couldn't resolve")
+    assert summary.startswith("1 problem in ")
+
+
 # --- diff ------------------------------------------------------------------------------------
 
 
