@@ -92,8 +92,8 @@ def role_variables(runs: Iterable[RoleRun]) -> dict[str, Any]:
 def inventory(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A JSON inventory of these hosts in which no string can become a template."""
     with_roles: dict[str, Any] = {name: {} for name, variables in hosts.items() if "mvpc_local_roles" in variables}
-    groups = {"children": {WITH_ROLES: {"hosts": with_roles}}} if with_roles else {}
-    return {"all": {"hosts": {name: inert(dict(variables)) for name, variables in hosts.items()}, **groups}}
+    every = {name: inert(dict(variables)) for name, variables in hosts.items()}
+    return {"all": {"hosts": every, "children": {WITH_ROLES: {"hosts": with_roles}}}}
 
 
 def inert(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,8 @@ def essence(run: RoleRun, role: LocalRole | None, ansible: str) -> list[Any]:
     """Everything that decides what the role does: what its digest covers."""
     if not run.tasks or role is None:
         return [run.role]
-    return [run.role, run.tasks, dict(run.variables), sorted(role.files.items()), ansible]
+    variables = json.dumps(dict(run.variables), sort_keys=True)  # the order of keys means nothing
+    return [run.role, run.tasks, variables, sorted(role.files.items()), ansible]
 
 
 def inputs(run: RoleRun, role: LocalRole | None, ansible: str, settings: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -106,7 +106,7 @@ def test_a_role_is_rolled_out_like_every_other_component_and_then_nothing_is_lef
     assert (done["state"], done["counts"], done["verified"]) == ("done", {"changed": 2}, 2)
     assert on_laptops(admin) == {"server cups.mv.example"}
     assert planned(admin) == set()
-    assert {each["verdict"] for each in admin.json("status")["devices"]} == {"ok"}
+    assert admin.json("status", "lab-01")["verdict"] == "ok"
 
 
 def test_a_changed_variable_or_file_is_a_change_of_the_plan_with_its_reason(admin: Admin):
@@ -217,7 +217,7 @@ def test_the_sample_finds_a_forged_ledger_and_says_so_everywhere(admin: Admin):
     said = admin.mvpc("rollout", "--all", "--yes", expect=6)
     assert "SAMPLE DIFFERS: 1 laptop that says to be unchanged had to be changed" in said
     assert f"lab-01  base: file {path} updated" in said
-    assert admin.on("lab-01", f"cat {path}").strip() == "kernel.panic = 7"
+    assert "kernel.panic = 7" in admin.on("lab-01", f"cat {path}")
     number = str(admin.json("rollout", "list")["rollouts"][0]["id"])
     assert "SAMPLE DIFFERS" in admin.mvpc("rollout", "show", number)
     assert [each["device"] for each in admin.json("rollout", "show", number)["surprises"]] == ["lab-01"]

@@ -7,12 +7,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mvpc.model import Bundle, Component, ComponentResult, File, Outcome, RoleRun
+from mvpc.model import Bundle, Component, ComponentResult, File, HostWork, Outcome, RoleRun
+from mvpc.playbook.folder import fill, run_folder
+from mvpc.playbook.hosts import Login
 from mvpc.ssh import SshProber
 from tests.integration import test_playbook_ansible as real
 
@@ -64,7 +67,7 @@ def run(
         bundle=Bundle(device=laptop.device.hostname, components=components),
         components=tuple(part.name for part in components),
     )
-    return list(replace(real.a_runner(laptop), playbooks=playbooks).run([work]))
+    return list(chain.from_iterable(replace(real.a_runner(laptop), playbooks=playbooks).run([work])))
 
 
 def on_laptop(laptop: real.Laptop, path: str) -> str:
@@ -173,6 +176,28 @@ def test_taking_a_role_off_runs_what_undoes_it_and_one_without_is_only_forgotten
     assert on_laptop(laptop, "/run/passing.conf") == ""
     assert on_laptop(laptop, "/run/staying.conf") == "server none\n"
     assert ledger(laptop)["local-staying"] == "off"
+
+
+def test_plain_ansible_ends_with_a_failure_when_a_role_failed(laptop, playbooks):
+    write_role(playbooks, "broken", tasks="\n- name: Fail\n  ansible.builtin.command: 'false'\n")
+    write_role(playbooks, "sound")
+    parts = tuple(
+        Component(name=f"local-{name}", digest="d", resources=(), role=RoleRun(role=name))
+        for name in ("broken", "sound")
+    )
+    work = HostWork(
+        device=laptop.device,
+        bundle=Bundle(device=laptop.device.hostname, components=parts),
+        components=("local-broken", "local-sound"),
+        generation=next(real._generation),
+    )
+    with run_folder() as folder:
+        fill(folder, [work], Login(user="mvpc-admin", port=laptop.port, key=laptop.key), seconds=60)
+        own = str(playbooks / "local")
+        ran = real.plain_playbook(folder, str(playbooks / "site.yml"), "--tags", "local", ANSIBLE_ROLES_PATH=own)
+    assert ran.returncode != 0
+    assert "A component failed; its error stands above." in ran.stdout
+    assert on_laptop(laptop, "/run/sound.conf") == "server none\n"
 
 
 def test_ansible_validates_the_arguments_of_a_role_as_well(laptop, playbooks):

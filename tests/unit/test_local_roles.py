@@ -222,6 +222,10 @@ def test_the_digest_covers_files_variables_and_ansible_and_not_the_age(tmp_path:
     [before] = rendered(tmp_path, printers=chosen)
     [same] = rendered(tmp_path, printers={**chosen, "max_age_days": 7})
     assert same.digest == before.digest
+    both = {"printers_server": "a", "printers_map": {"x": 1, "y": 2}}
+    other_way_round = {"printers_map": {"y": 2, "x": 1}, "printers_server": "a"}
+    one, two = (rendered(tmp_path, printers={"variables": each})[0].digest for each in (both, other_way_round))
+    assert one == two
     others = [
         rendered(tmp_path, printers={"variables": {"printers_server": "b"}}),
         rendered(tmp_path, printers=chosen, ansible="2.20.0"),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mvpc.errors import RolloutError
-from mvpc.model import Bundle, Component, ComponentResult, File, HostWork, Outcome
+from mvpc.model import Bundle, Component, ComponentResult, File, HostWork, Outcome, RoleRun
 from mvpc.playbook.edition import refuse_other
 from mvpc.playbook.folder import bundle_data, fill
-from mvpc.playbook.hosts import Login, host_variables, inert, inventory, unfit
+from mvpc.playbook.hosts import Login, host_variables, inert, inventory, role_variables, unfit
 from mvpc.playbook.tally import Tally
 from mvpc.testing import a_bundle, a_device
 
@@ -85,7 +85,24 @@ def test_every_string_of_an_inventory_is_inert_at_any_depth():
         "a": [unsafe, 1, [True, unsafe]],
         "b": {"c": unsafe},
     }
-    assert inventory({"nb-1": {"room": attack}}) == {"all": {"hosts": {"nb-1": {"room": unsafe}}}}
+    assert inventory({"nb-1": {"room": attack}})["all"]["hosts"] == {"nb-1": {"room": unsafe}}
+
+
+def test_laptops_that_run_roles_of_the_site_are_a_group_with_the_variables_of_their_roles():
+    runs = (
+        RoleRun(role="audio", variables={"audio_volume": 3}),
+        RoleRun(role="printers", tasks="remove", variables={"printers_server": "{{ x }}"}),
+    )
+    told = inventory({"nb-1": role_variables(runs), "nb-2": role_variables(())})["all"]
+    assert told["children"] == {"mvpc_local": {"hosts": {"nb-1": {}}}}
+    assert told["hosts"]["nb-2"] == {}
+    variables = told["hosts"]["nb-1"]
+    assert variables["audio_volume"] == 3
+    assert variables["printers_server"] == {"__ansible_unsafe": "{{ x }}"}
+    assert [entry["component"]["__ansible_unsafe"] for entry in variables["mvpc_local_roles"]] == [
+        "local-audio",
+        "local-printers",
+    ]
 
 
 # --- folder ----------------------------------------------------------------------------------
@@ -116,6 +133,16 @@ def test_what_is_written_for_ansible_is_private_and_the_inventory_has_no_secret(
     assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.json")} == {0o600}
     with pytest.raises(FileExistsError):
         fill(tmp_path, [], LOGIN, seconds=60)
+
+
+def test_roles_and_built_in_components_are_converged_by_different_plays(tmp_path: Path):
+    role = Component(name="local-printers", digest="d", resources=(), role=RoleRun(role="printers"))
+    bundle = Bundle(device="nb-000123", components=(Component(name="base", digest="d", resources=()), role))
+    work = HostWork(device=a_device(), bundle=bundle, components=("base", "local-printers"), generation=7)
+    fill(tmp_path, [work], LOGIN, seconds=60)
+    variables = json.loads((tmp_path / "inventory.json").read_text())["all"]["hosts"]["nb-000123"]
+    assert variables["mvpc_components"] == [{"__ansible_unsafe": "base"}]
+    assert [entry["role"] for entry in variables["mvpc_local_roles"]] == [{"__ansible_unsafe": "printers"}]
 
 
 # --- edition ---------------------------------------------------------------------------------
