@@ -91,11 +91,12 @@ def make_plan(
     placement = place(_members(subjects, changes), rings, salt=work[:6])
     sample, salt = _sample(subjects, skipped, work, thoroughness.sample_percent)
     placement = join_last(placement, sample, rings[-1], why=f"in the sample of unchanged laptops with salt {salt}")
-    changes += [change for subject in subjects if subject.device.hostname in sample for change in _sampled(subject)]
+    sampled = frozenset(sample)
+    changes += [change for subject in subjects if subject.device.hostname in sampled for change in _sampled(subject)]
     return Plan(
         scope=scope,
         changes=tuple(changes),
-        skipped=tuple(each for each in skipped if each.device not in sample),
+        skipped=tuple(each for each in skipped if each.device not in sampled),
         ressorts={subject.device.hostname: subject.ressort for subject in subjects},
         authorities={subject.device.hostname: subject.device.authority for subject in subjects},
         rings=placement.rings,

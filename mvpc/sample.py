@@ -7,21 +7,17 @@ from collections.abc import Iterable, Sequence
 
 from mvpc.model import ComponentResult, Outcome, Plan
 
-ALWAYS_ONE = 10
-"""From so many unchanged laptops on, at least one is in the sample."""
-
 
 def draw(hostnames: Sequence[str], *, percent: float, salt: str) -> tuple[str, ...]:
     """The laptops that are in the sample, in the given order.
 
     Args:
         hostnames: laptops that have just proved to be unchanged.
-        percent: share that is drawn, rounded to the nearest laptop; 0 draws nobody.
+        percent: share that is drawn, rounded to the nearest laptop: 1 % of 50 are one, and of fewer are none, so that
+            the cost stays in proportion; 0 draws nobody.
         salt: the same salt draws the same laptops.
     """
     number = int(len(hostnames) * percent / 100 + 0.5)
-    if percent and len(hostnames) >= ALWAYS_ONE:
-        number = max(1, number)
     drawn = set(sorted(hostnames, key=lambda name: hashlib.sha256(f"{salt}\0{name}".encode()).digest())[:number])
     return tuple(name for name in hostnames if name in drawn)
 

@@ -17,15 +17,15 @@ def laptops(number: int) -> list[str]:
         (15_000, 1, 150),
         (15_000, 0.5, 75),
         (150, 1, 2),
-        (10, 1, 1),  # at least one of ten
-        (9, 1, 0),
+        (50, 1, 1),
+        (49, 1, 0),  # one of fewer would be more than 2 %
         (2, 50, 1),
         (2, 100, 2),
         (15_000, 0, 0),
         (0, 100, 0),
     ],
 )
-def test_the_sample_is_the_share_and_at_least_one_of_ten(unchanged: int, percent: float, drawn: int):
+def test_the_sample_is_the_share_rounded_to_the_nearest_laptop(unchanged: int, percent: float, drawn: int):
     assert len(draw(laptops(unchanged), percent=percent, salt="a")) == drawn
 
 
