@@ -35,6 +35,9 @@ class Renderer:
     """The site's own roles by name."""
     ansible: str = ""
     """Version of ansible-core that runs them."""
+    _known_roles: dict[tuple[Settings, tuple[str, ...]], tuple[Component, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def render(
         self,
@@ -78,6 +81,15 @@ class Renderer:
         )
 
     def _roles(
+        self, settings: Settings, inputs: Mapping[str, Mapping[str, Scalar]], former: Sequence[str]
+    ) -> tuple[Component, ...]:
+        """The same for all laptops with the same settings, and not cheap: a role has many files."""
+        key = settings, tuple(former)
+        if key not in self._known_roles:
+            self._known_roles[key] = tuple(self._make_roles(settings, inputs, former))
+        return self._known_roles[key]
+
+    def _make_roles(
         self, settings: Settings, inputs: Mapping[str, Mapping[str, Scalar]], former: Sequence[str]
     ) -> Iterator[Component]:
         for run in local.role_runs(settings.local, self.roles, former):
