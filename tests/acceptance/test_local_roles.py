@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,21 @@ TASKS = """---
   ansible.builtin.template:
     src: printers.j2
     dest: /etc/printers.conf
+    mode: "0644"
+"""
+SLOW = """---
+- name: Begin
+  ansible.builtin.copy:
+    dest: /run/slow-begun
+    content: begun
+    mode: "0644"
+- name: Take a while
+  ansible.builtin.command: sleep 4
+  changed_when: false
+- name: Come to an end
+  ansible.builtin.copy:
+    dest: /etc/slow
+    content: "done\\n"
     mode: "0644"
 """
 REMOVE = """---
@@ -145,12 +163,29 @@ def test_a_role_that_fails_fails_only_its_component_and_is_tried_again(admin: Ad
     assert admin.json("rollout", "--all", "--yes")["rollout"]["verified"] == 2
 
 
+def test_a_controller_that_dies_in_the_middle_of_a_role_is_carried_on(admin: Admin):
+    write_role(admin, "slow", tasks__main=SLOW)
+    choose(admin, extra="  slow: {state: present}\n  moody: {state: present}\nbase:\n  sysctl:\n    kernel.panic: 7\n")
+    argv = [sys.executable, "-m", "mvpc", "rollout", "--device", "lab-01", "--yes"]
+    process = subprocess.Popen(argv, cwd=admin.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not admin.on("lab-01", "cat /run/slow-begun 2>/dev/null || true"):
+        assert process.poll() is None
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    row = admin.json("rollout", "list")["rollouts"][0]
+    assert row["state"] == "interrupted"
+    assert ("local-slow", "repair", "the last attempt did not finish") in planned(admin)
+    admin.mvpc("rollout", "resume", str(row["id"]))
+    assert admin.on("lab-01", "cat /etc/slow") == "done\n"
+    admin.mvpc("rollout", "--all", "--yes")
+    assert planned(admin) == set()
+
+
 def test_a_role_that_nobody_names_any_more_is_taken_off(admin: Admin):
     set_profile(admin, "base:\n  sysctl:\n    kernel.panic: 7\n")
-    assert planned(admin) == {
-        ("local-moody", "update", "role moody is taken off"),
-        ("local-printers", "update", "role printers is taken off"),
-    }
+    names = ("moody", "printers", "slow")
+    assert planned(admin) == {(f"local-{name}", "update", f"role {name} is taken off") for name in names}
     admin.mvpc("rollout", "--all", "--yes")
     assert on_laptops(admin) == {""}
     assert planned(admin) == set()
