@@ -5,9 +5,16 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from mvpc.cli.app import app  # noqa: PLC0415 - keeps `import mvpc.__main__` free of effects
+    # Here and not above: imports take a moment, in which a signal may come already.
+    from mvpc.cli import signals  # noqa: PLC0415
 
-    app()
+    try:
+        signals.listen()
+        from mvpc.cli.app import app  # noqa: PLC0415
+
+        app()
+    except signals.Interrupted as error:
+        raise SystemExit(error.exit_code) from None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@
 
 Exit codes of the command line: 0 done · 1 failed · 2 bad input · 3 done, but devices failed ·
 4 no device could be reached · 5 a rollout came to rest before its end · 6 its sample was not unchanged ·
-130 interrupted.
+128 + n interrupted by signal n.
 
 A message says what is wrong; `where` says the place (file:line, row and column, device) and
 `hint` the next step. None of the three ever holds a secret.

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from mvpc.errors import MvpcError
 from mvpc.gates import Tally, hold, trip
 from mvpc.job import Job
 from mvpc.model import (
@@ -111,6 +112,8 @@ class Seams:
     recorder: Recorder
     now: Callable[[], datetime]
     observer: Observer
+    stop: Callable[[], str] = lambda: ""
+    """Asked before something new is begun: why it must not be; empty when it may."""
     at_once: int = 50
     """So many laptops are handed to the runner at a time: the most that a stopped rollout still finishes."""
 
@@ -136,7 +139,8 @@ def roll_out(job: Job, seams: Seams) -> Rollout:
     """Converge the plan ring by ring, store each result as it arrives, and ask each ring for proof.
 
     Raises:
-        KeyboardInterrupt: passed on after the rollout was closed as interrupted.
+        KeyboardInterrupt: passed on after the rollout was closed as interrupted. It and the next one carry a note
+            with the next step.
         MvpcError: the runner or the recorder could not go on; the rollout was closed as interrupted.
         RolloutError: somebody else is rolling out to one of the devices; nothing was begun.
     """
@@ -144,7 +148,10 @@ def roll_out(job: Job, seams: Seams) -> Rollout:
     try:
         state, reason = walk.all_rings()
     except BaseException as error:
-        walk.end(RolloutState.INTERRUPTED, str(error) or "interrupted by a person")
+        # Where that cannot be written either, the rollout is known to be interrupted once this process has ended.
+        with suppress(MvpcError):
+            walk.end(RolloutState.INTERRUPTED, walk.broken_off(str(error) or "interrupted by a person"))
+        error.add_note(f"Rollout {walk.number} was interrupted. Next: mvpc rollout resume {walk.number}")
         raise
     walk.end(state, reason)
     return Rollout(
@@ -198,8 +205,8 @@ class _Walk:
         for position, ring in enumerate(rings):
             if position < self.job.first_ring:
                 continue
-            if wish := self.seams.recorder.reach_ring(self.number, position):
-                return wish, f"before ring {ring.name}, as somebody wished"
+            if rest := self._rest(position, f"before ring {ring.name}"):
+                return rest
             tally = Tally(ring=ring)
             state = self._converge(position, tally)
             if state:
@@ -211,6 +218,13 @@ class _Walk:
                 self.seams.recorder.reach_ring(self.number, position + 1)
                 return RolloutState.HELD, reason
         return RolloutState.DONE, ""
+
+    def broken_off(self, why: str) -> str:
+        """The reason of an interruption, with how much there was left to do."""
+        rings = self.job.plan.rings[self.job.first_ring :]
+        wanted = {item.device.hostname for ring in rings for item in self._work(ring)}
+        left = wanted - {result.device for result in self.results}
+        return f"{why.rstrip('.')}; {len(left)} of {len(wanted)} devices have no result yet"
 
     def end(self, state: RolloutState, reason: str) -> None:
         """Let the rollout come to rest."""
@@ -240,9 +254,16 @@ class _Walk:
             if reason := trip(tally):
                 return RolloutState.STOPPED, self._judge(tally.ring, reason)
             more = begin + size < len(work)
-            if more and (wish := self.seams.recorder.reach_ring(self.number, position)):
-                return wish, f"in ring {tally.ring.name}, as somebody wished"
+            if more and (rest := self._rest(position, f"in ring {tally.ring.name}")):
+                return rest
         return None
+
+    def _rest(self, position: int, where: str) -> tuple[RolloutState, str] | None:
+        """Whether something or somebody wants the rollout to rest at this ring, and why."""
+        wish = self.seams.recorder.reach_ring(self.number, position)
+        if reason := self.seams.stop():
+            return RolloutState.INTERRUPTED, self.broken_off(f"{reason} {where}")
+        return (wish, f"{where}, as somebody wished") if wish else None
 
     def _take(self, arriving: Iterable[Sequence[ComponentResult]], tally: Tally | None = None) -> None:
         for results in map(tuple, filter(None, arriving)):

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from mvpc import __version__
 from mvpc.cli.context import use_project
 from mvpc.cli.lazy import LazyCommand
+from mvpc.cli.signals import Interrupted
 from mvpc.errors import MvpcError
 from mvpc.text import safe
 
@@ -51,10 +52,12 @@ class RootGroup(TyperGroup):
             return super().invoke(ctx)
         except MvpcError as error:
             _show(error)
+            _show_notes(error)
             code = error.exit_code
-        except KeyboardInterrupt:
-            typer.echo(f"{_own_line()}mvpc: interrupted", err=True)
-            code = 130
+        except KeyboardInterrupt as signal:
+            typer.echo(f"{_own_line()}mvpc: {str(signal) or 'interrupted'}", err=True)
+            _show_notes(signal)
+            code = signal.exit_code if isinstance(signal, Interrupted) else 130
         except BrokenPipeError:
             sys.stderr.close()  # the reader of our output has gone; nothing is left to say to it
             code = 0
@@ -62,6 +65,7 @@ class RootGroup(TyperGroup):
             raise
         except Exception as error:  # noqa: BLE001 - the last resort: a bug of ours must not look like the user's fault
             _show_unexpected(error)
+            _show_notes(error)
             code = 1
         raise typer.Exit(code)
 
@@ -71,6 +75,12 @@ def _show(error: MvpcError) -> None:
         typer.echo(f"mvpc: {safe(problem)}", err=True)
     if len(error.problems) > 1:
         typer.echo(f"mvpc: {len(error.problems)} problems, nothing was changed", err=True)
+
+
+def _show_notes(error: BaseException) -> None:
+    """What was added to the error on its way: how things stand now, and the next step (PEP 678)."""
+    for note in getattr(error, "__notes__", ()):
+        typer.echo(f"mvpc: {safe(note)}", err=True)
 
 
 def _own_line() -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from mvpc.errors import MvpcError
 from mvpc.job import Job
 from mvpc.model import (
     Action,
@@ -114,13 +116,28 @@ def test_applied_is_not_verified_until_the_laptop_says_so_itself():
 
 def test_an_interrupted_rollout_keeps_what_was_done_and_is_closed_as_interrupted():
     recorder = MemoryRecorder()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         roll_out(
             job(change("nb-1", "base"), change("nb-2", "base")),
             seams(runner=FakeRunner(interrupt_after=1), recorder=recorder),
         )
     assert [result.device for result in recorder.results] == ["nb-1"]
-    assert recorder.ended == [(1, RolloutState.INTERRUPTED, "interrupted by a person")]
+    reason = "interrupted by a person; 1 of 2 devices have no result yet"
+    assert recorder.ended == [(1, RolloutState.INTERRUPTED, reason)]
+    assert raised.value.__notes__ == ["Rollout 1 was interrupted. Next: mvpc rollout resume 1"]
+
+
+def test_a_database_that_can_be_written_no_more_is_what_a_person_is_told_of():
+    class FullDisk(MemoryRecorder):
+        def record(self, *_: Any) -> None:
+            raise MvpcError("the disk is full")
+
+        def end_rollout(self, *_: Any, **__: Any) -> None:
+            raise MvpcError("the disk is still full")
+
+    with pytest.raises(MvpcError, match="the disk is full") as raised:
+        roll_out(job(change("nb-1", "base")), seams(recorder=FullDisk()))
+    assert raised.value.__notes__ == ["Rollout 1 was interrupted. Next: mvpc rollout resume 1"]
 
 
 # --- rings and gates -------------------------------------------------------------------------
@@ -207,6 +224,29 @@ def test_a_wish_to_pause_that_comes_with_the_last_result_changes_nothing():
     recorder = MemoryRecorder(wish=RolloutState.PAUSED)
     rollout = roll_out(in_rings(ring("pilot", "nb-1")), seams(recorder=recorder))
     assert (rollout.state, rollout.verified) == (RolloutState.DONE, 1)
+
+
+def after_a_result(recorder: MemoryRecorder) -> Callable[[], str]:
+    return lambda: "interrupted by SIGTERM" if recorder.results else ""
+
+
+def test_after_a_signal_what_is_in_flight_finishes_and_nothing_new_begins():
+    made = in_rings(ring("pilot", "nb-1", "nb-2"), ring("broad", "nb-3"))
+    runner, recorder = FakeRunner(), MemoryRecorder()
+    signalled = replace(seams(runner, recorder=recorder), stop=after_a_result(recorder), at_once=1)
+    rollout = roll_out(made, signalled)
+    assert touched(runner) == ["nb-1"]
+    assert (rollout.state, rollout.reason) == (
+        RolloutState.INTERRUPTED,
+        "interrupted by SIGTERM in ring pilot; 2 of 3 devices have no result yet",
+    )
+    assert recorder.ended == [(1, rollout.state, rollout.reason)]
+
+
+def test_a_signal_that_comes_with_the_last_result_changes_nothing():
+    recorder = MemoryRecorder()
+    signalled = replace(seams(recorder=recorder), stop=after_a_result(recorder))
+    assert roll_out(in_rings(ring("pilot", "nb-1")), signalled).state is RolloutState.DONE
 
 
 def test_a_resumed_rollout_begins_at_its_ring_and_leaves_out_what_is_proved():

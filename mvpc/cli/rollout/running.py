@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from mvpc.cli import signals
 from mvpc.cli.console import BAD, OK, WARN, print_json, say, terminal
 from mvpc.cli.context import current_project, login, now
 from mvpc.cli.planning import plan_as_json, prober
@@ -78,20 +79,21 @@ def run(job: Job, *, quiet: bool) -> Rollout:
             prober=prober(project),
             recorder=Store(project.database),
             now=now,
-            observer=observer,
+            observer=_Enduring(observer),
+            stop=signals.reason,
         )
-        try:
+        with signals.patience():
             return roll_out(job, seams)
-        except KeyboardInterrupt:
-            _say_interrupted(project)
-            raise
 
 
-def _say_interrupted(project: Project) -> None:
-    with Reader(project.database) as reader:
-        newest = reader.rollouts(limit=1)
-    if newest:
-        say(f"Rollout {newest[0].id} was interrupted. Next: mvpc rollout resume {newest[0].id}", err=True)
+@dataclass
+class _Enduring:
+    shown: Observer
+
+    def observe(self, event: RolloutEvent) -> None:
+        """Show what has happened; when nobody looks any more, let the rollout come to rest in good order."""
+        with signals.despite_lost_output():
+            self.shown.observe(event)
 
 
 @contextmanager
@@ -170,7 +172,7 @@ def _say_result(done: Rollout) -> None:
     )
     if done.reason:
         say(f"{done.state}: {done.reason}", style=WARN)
-    if done.state in {RolloutState.HELD, RolloutState.PAUSED}:
+    if done.state in {RolloutState.HELD, RolloutState.PAUSED, RolloutState.INTERRUPTED}:
         promote = " --promote" if done.state is RolloutState.HELD else ""
         say(f"Next: mvpc rollout resume {done.number}{promote}")
     elif failed:
@@ -185,6 +187,8 @@ def _say_sample(plan: Plan, done: Rollout) -> None:
 
 
 def _exit_code(plan: Plan, done: Rollout | None) -> int:
+    if done and done.state is RolloutState.INTERRUPTED:
+        return signals.exit_code()
     reasons = {skip.why for skip in plan.skipped}
     if (done and done.counts.get(Outcome.FAILED, 0)) or Skip.REFUSED in reasons:
         return 3

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mvpc.cli import signals
 from mvpc.cli.console import say
 from mvpc.cli.context import actor, current_project, login, now, today
 from mvpc.cli.planning import JsonOption, examine, show_plan
@@ -89,6 +90,8 @@ def watch(
     project = current_project()
     while True:
         _sweep(project)
+        if code := signals.exit_code():
+            raise typer.Exit(code)
         if once:
             return
         time.sleep(every)

@@ -1,0 +1,140 @@
+"""What a signal does to a command, seen from outside: signals belong to a whole process, so each test has its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+LISTENING = """
+import time
+from mvpc.cli import signals
+signals.listen()
+"""
+AT_ONCE = (
+    LISTENING
+    + """
+print("ready", flush=True)
+time.sleep(30)
+"""
+)
+PATIENT = (
+    LISTENING
+    + """
+with signals.patience():
+    print("ready", flush=True)
+    deadline = time.monotonic() + 30
+    while not signals.reason() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    print("finishing", flush=True)
+    time.sleep(MORE)
+print(signals.reason(), flush=True)
+raise SystemExit(signals.exit_code())
+"""
+)
+READ_BY_NOBODY = (
+    LISTENING
+    + """
+while not signals.reason():
+    with signals.despite_lost_output():
+        print("ready", flush=True)
+raise SystemExit(signals.exit_code())
+"""
+)
+
+
+@contextmanager
+def begun(program: str, *before: str) -> Iterator[subprocess.Popen[str]]:
+    """The program, under `before`, when it has said that it is ready; it is gone afterwards."""
+    pipe = subprocess.PIPE
+    command = [*before, sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("number", "name"), [(2, "SIGINT"), (15, "SIGTERM"), (1, "SIGHUP")])
+def test_work_that_is_patient_comes_to_its_end_and_knows_why(number: int, name: str):
+    with begun(PATIENT.replace("MORE", "0")) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (128 + number, f"finishing\ninterrupted by {name}\n")
+        assert f"mvpc: {name}: laptops that are being worked on finish, nothing new begins" in err
+
+
+def test_the_same_signal_twice_within_a_blink_is_one():
+    with begun(PATIENT.replace("MORE", "0.3")) as process:
+        for _ in range(2):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.1)
+        assert process.communicate(timeout=20)[0] == "finishing\ninterrupted by SIGTERM\n"
+
+
+def test_a_second_signal_ends_patient_work_at_once_but_a_closing_terminal_does_not():
+    with begun(PATIENT.replace("MORE", "30")) as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(1.2)
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.3)
+        process.send_signal(signal.SIGINT)
+        assert "Interrupted" in process.communicate(timeout=20)[1]
+
+
+def test_work_that_is_not_patient_ends_at_once():
+    with begun(AT_ONCE) as process:
+        process.send_signal(signal.SIGTERM)
+        assert "Interrupted: interrupted by SIGTERM" in process.communicate(timeout=20)[1]
+
+
+def test_a_signal_that_is_ignored_stays_ignored_as_under_nohup():
+    with begun(AT_ONCE, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as process:
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.3)
+
+
+def test_output_that_nobody_reads_stops_patient_work_in_good_order():
+    with begun(READ_BY_NOBODY) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.wait(timeout=20) == 128 + signal.SIGPIPE
+        assert process.stderr
+        assert process.stderr.read() == ""
+
+
+def test_a_closed_terminal_stops_patient_work_in_good_order_and_costs_no_error(tmp_path):
+    report = tmp_path / "report"
+    program = PATIENT.replace("MORE", "0").replace("raise", f"open({str(report)!r}, 'w').write('orderly')\nraise")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", program])
+    assert os.read(terminal, 100).startswith(b"ready")
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    assert report.read_text() == "orderly"
+
+
+def test_the_command_line_ends_with_the_exit_code_of_the_signal_and_one_sentence(tmp_path):
+    (tmp_path / "mvpc.toml").touch()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-m", "mvpc", "secret", "set", "wifi/x"], cwd=tmp_path, stdin=pipe, stderr=pipe, text=True
+    ) as process:
+        time.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr
+        assert process.stderr.read() == "mvpc: interrupted by SIGTERM\n"
+    assert process.returncode == 143
