@@ -22,7 +22,7 @@ else \
 fi
 endef
 
-.PHONY: help demo test check unit integration lab bench lint format lock docs venv lab-packages clean
+.PHONY: help demo test check unit integration lab bench torture lint format lock docs venv lab-packages clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,10 @@ demo: venv lab-packages  ## Build the image, boot three laptops, import, plan, r
 test: check  ## Every test: what needs root and Debian runs where both are there
 	@{ $(call apt-install,$(LAB_PACKAGES) $(TEST_PACKAGES)) ; } && mvpc image build || echo "make test: no lab here, so only what needs none is tested"
 	pytest tests/integration tests/acceptance
+
+torture: venv lab-packages  ## Kill the controller KILLS=500 times on real laptops, throwing the dice of SEED
+	@seed=$${SEED:-$$(date +%s)}; echo "make torture: SEED=$$seed KILLS=$${KILLS:-500}"; \
+	  SEED=$$seed KILLS=$${KILLS:-500} ROUGH=1 pytest -s tests/acceptance/test_kills.py
 
 check: venv lint unit  ## Quick: style, types, architecture, unit tests, playbooks
 

@@ -6,18 +6,23 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mvpc import images
-from mvpc.lab import missing_requirements
+from mvpc.lab import Lab, missing_requirements
+from mvpc.model import RolloutRow
+from mvpc.store.read import Reader
 
 SOURCE = Path(__file__).parents[2]
+HEADER = "Inventarnummer;Rechnername;Seriennummer;Betriebssystem;Arbeitsplatzprofil;Behörde;Standort;Status;Modell\n"
 PSK = "correct horse battery staple"
 CONFIG = """
 [organisation]
@@ -40,6 +45,8 @@ class Admin:
     """A person at the controller, with a project folder of their own."""
 
     root: Path
+    lab: Lab
+    """For what an admin cannot do but fate can: take cables and power away."""
     addresses: dict[str, str] = field(default_factory=dict)
     host_keys: dict[str, str] = field(default_factory=dict)
 
@@ -61,6 +68,50 @@ class Admin:
     def json(self, *arguments: str, expect: int = 0) -> Any:
         """Run mvpc with --json and return the data."""
         return json.loads(self.mvpc(*arguments, "--json", expect=expect))
+
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start mvpc in a session of its own, so that killing it kills nothing else; it writes into `said`."""
+        argv = [sys.executable, "-m", "mvpc", *arguments]
+        with self.log.open("wb") as log:
+            return subprocess.Popen(argv, cwd=self.root, stdout=log, stderr=log, start_new_session=True)
+
+    @property
+    def log(self) -> Path:
+        """Where what was begun writes to."""
+        return self.root / "known-log"
+
+    def newest_rollout(self) -> RolloutRow | None:
+        """The newest rollout, as mvpc's own records have it."""
+        with Reader(self.root / ".mvpc" / "mvpc.db") as reader:
+            return next(iter(reader.rollouts(limit=1)), None)
+
+    def furnish(self, laptops: Sequence[str], *, models: Mapping[str, str] | None = None) -> None:
+        """Import laptops of one authority, boot them, and bring them to their profiles."""
+        rows = [
+            f"LAB-{name[-2:]};{name};LAB{name[-2:]};Debian 13;Standard;zdmv;schwerin;übergeben;"
+            f"{(models or {}).get(name, 'lab laptop')}\n"
+            for name in laptops
+        ]
+        (self.root / "devices.csv").write_text(HEADER + "".join(rows))
+        self.mvpc("image", "build")
+        self.mvpc("device", "import", "devices.csv", "--yes")
+        self.mvpc("lab", "up", str(len(laptops)))
+        for device in self.json("device", "list")["devices"]:
+            self.addresses[device["hostname"]] = device["address"]
+            self.host_keys[device["hostname"]] = device["host_key"]
+        self.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
+        self.mvpc("rollout", "--all", "--yes")
+
+    def on_all(self, command: str, *, check: bool = True) -> dict[str, str]:
+        """Run a command on all laptops at once."""
+        with ThreadPoolExecutor(len(self.addresses)) as pool:
+            return dict(
+                zip(
+                    self.addresses,
+                    pool.map(lambda name: self.on(name, command, check=check), self.addresses),
+                    strict=True,
+                )
+            )
 
     def on(self, laptop: str, command: str, *, check: bool = True) -> str:
         """Run a command on a laptop with the system's own ssh, believing only the host key of the inventory."""
@@ -100,7 +151,7 @@ def an_admin(root: Path, *, name: str, addresses: str) -> Iterator[Admin]:
     (root / ".mvpc").mkdir(mode=0o700)
     (SOURCE / ".mvpc" / "images").mkdir(mode=0o700, parents=True, exist_ok=True)
     (root / ".mvpc" / "images").symlink_to(SOURCE / ".mvpc" / "images")  # built once for all tests
-    person = Admin(root)
+    person = Admin(root, Lab(Path(f"/var/lib/mvpc-lab-{name}"), f"mvpc{name}", IPv4Network(addresses)))
     person.mvpc("lab", "down")
     try:
         yield person
