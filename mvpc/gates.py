@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from mvpc.model import ComponentResult, Outcome, PlannedRing
+from mvpc.model import ComponentResult, PlannedRing
 
 
 @dataclass(kw_only=True, slots=True)
@@ -14,15 +14,15 @@ class Tally:
 
     ring: PlannedRing
     failed: set[str] = field(default_factory=set)
-    unreachable: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
     verified: int = 0
 
     def count(self, result: ComponentResult) -> None:
         """Take one more result into account."""
-        if result.outcome is Outcome.FAILED:
+        if result.outcome.is_bad:
             self.failed.add(result.device)
-        elif result.outcome is Outcome.UNREACHABLE:
-            self.unreachable.add(result.device)
+        elif result.outcome.waits:
+            self.waiting.add(result.device)
 
 
 def trip(tally: Tally) -> str:

@@ -182,7 +182,7 @@ def proofs(subjects: Iterable[Subject]) -> Iterator[ComponentResult]:
             continue
         for component in subject.bundle.components:
             state = subject.recorded.get(component.name)
-            known = state and state.digest == component.digest and state.outcome is not Outcome.FAILED
+            known = state and state.digest == component.digest and not state.outcome.is_bad
             if not known and _from_probe(subject, component) is None:
                 yield ComponentResult(
                     device=subject.device.hostname,
@@ -270,7 +270,7 @@ def _from_records(subject: Subject, component: Component) -> _Finding | None:
     state = subject.recorded.get(component.name)
     if state is None or not state.digest:
         return Action.CREATE, "never applied", None
-    if state.outcome is Outcome.FAILED:
+    if state.outcome.is_bad:
         return Action.REPAIR, "the last attempt failed", None
     if state.digest != component.digest:
         return _update(subject, component)

@@ -172,7 +172,7 @@ def worst_outcomes(results: Iterable[ComponentResult]) -> dict[Outcome, int]:
 
 def count_worst(outcomes: Iterable[tuple[object, Outcome]]) -> dict[Outcome, int]:
     """Number of devices by their worst outcome, from pairs of device and outcome."""
-    order = (Outcome.UNCHANGED, Outcome.CHANGED, Outcome.UNREACHABLE, Outcome.FAILED)
+    order = tuple(Outcome)
     worst: dict[object, Outcome] = {}
     for device, outcome in outcomes:
         worst[device] = max(worst.get(device, Outcome.UNCHANGED), outcome, key=order.index)
@@ -302,8 +302,8 @@ class _Walk:
         }
 
     def _verify(self, tally: Tally) -> None:
-        """Applied is not verified: ask every laptop of the ring that neither failed nor fell asleep once more."""
-        bad = tally.failed | tally.unreachable
+        """Applied is not verified: ask every laptop of the ring that neither failed nor waits once more."""
+        bad = tally.failed | tally.waiting
         good = [self.job.devices[name] for name in tally.ring.devices if name not in bad]
         self._tell(RingAsked(at=self._now, ring=tally.ring.name, devices=len(good)))
         probes = list(self.seams.prober.probe(good)) if good else []

@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     """One word for the helpdesk, worst first."""
 
     REFUSED = "refused"  #: something answers at its address, but not as this laptop
+    NEEDS_REPAIR = "needs_repair"  #: the last rollout could not finish on it, and only a person can mend that
     FAILED = "failed"  #: the last rollout could not finish on it
     DRIFTED = "drifted"  #: it differs from what it was brought to
     OUTDATED = "outdated"  #: a change waits for it
@@ -94,8 +95,10 @@ def _trouble(known: Knowledge) -> _Judgement | None:
     seen = known.seen
     if seen and seen.reach in {Reach.REFUSED, Reach.BROKEN}:
         return Verdict.REFUSED, seen.detail, seen.at
-    if failed := [state for state in known.states.values() if state.outcome is Outcome.FAILED]:
-        return Verdict.FAILED, f"{failed[0].component}: {failed[0].error}", failed[0].at
+    if failed := [state for state in known.states.values() if state.outcome.is_bad]:
+        worst = max(failed, key=lambda state: state.outcome is Outcome.NEEDS_REPAIR)
+        verdict = Verdict.NEEDS_REPAIR if worst.outcome is Outcome.NEEDS_REPAIR else Verdict.FAILED
+        return verdict, f"{worst.component}: {worst.error}", worst.at
     if seen and (drifted := [name for name, words in seen.drift.items() if words]):
         return Verdict.DRIFTED, f"{', '.join(drifted)} differs from its profile", seen.last_seen
     return None
@@ -138,6 +141,8 @@ def _next_step(verdict: Verdict, known: Knowledge) -> str:
         Verdict.NEW: f"mvpc rollout --device {name}",
         Verdict.OUTDATED: f"`mvpc rollout watch` serves it when it comes back; by hand: mvpc rollout --device {name}",
         Verdict.DRIFTED: f"to repair it: mvpc rollout --device {name}",
+        Verdict.NEEDS_REPAIR: "on the laptop, as root: dpkg --configure -a, then apt-get --fix-broken install; "
+        f"when both succeed: mvpc rollout --device {name}",
         Verdict.FAILED: f"remove the cause, then: mvpc rollout --device {name}",
         Verdict.REFUSED: "find out whether it was reinstalled or replaced; "
         f"only then: mvpc device set {name} host_key=...",

@@ -21,7 +21,7 @@ MAX_DEPTH = 6
 """Lists and objects inside each other in an answer; a whole one needs four."""
 
 _KINDS: Mapping[type, str] = {File: "file", Package: "package", Unit: "unit", Connection: "connection"}
-_OUTCOMES = frozenset({"changed", "unchanged", "failed"})
+_OUTCOMES = frozenset({"changed", "unchanged", "deferred", "failed", "needs_repair"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

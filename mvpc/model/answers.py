@@ -38,12 +38,29 @@ class Probe:
 
 
 class Outcome(StrEnum):
-    """How one component, or one whole laptop, came out of a rollout."""
+    """How one component, or one whole laptop, came out of a rollout. The later in this list, the worse."""
 
-    CHANGED = "changed"
     UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    DEFERRED = "deferred"  #: somebody else works on it; it waits for the next sweep
+    UNREACHABLE = "unreachable"  #: no answer; it waits until the laptop comes back
     FAILED = "failed"
-    UNREACHABLE = "unreachable"
+    NEEDS_REPAIR = "needs_repair"  #: failed, and no profile can mend it: a person must
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is served later without anyone's doing. Neither a success nor a failure."""
+        return self in {Outcome.DEFERRED, Outcome.UNREACHABLE}
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it counts as a failure."""
+        return self in {Outcome.FAILED, Outcome.NEEDS_REPAIR}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the laptop has become what was wanted."""
+        return self in {Outcome.CHANGED, Outcome.UNCHANGED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

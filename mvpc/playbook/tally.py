@@ -78,7 +78,7 @@ class Tally:
     def _result(self, device: str, component: str, event: Mapping[str, Any]) -> ComponentResult:
         digest = str(event.get("digest", ""))
         outcome, error = _outcome(event), str(event.get("error", ""))
-        if outcome is not Outcome.FAILED and digest != self.waiting[device, component]:
+        if outcome.is_done and digest != self.waiting[device, component]:
             outcome, error = Outcome.FAILED, "the laptop's ledger does not show what was sent"
         return self._close(
             device,

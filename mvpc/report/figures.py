@@ -15,12 +15,13 @@ class Fate(StrEnum):
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
-    FAILED = "failed"
+    FAILED = "failed"  #: also when the laptop needs repair: what is wrong stands in the list of failures
+    DEFERRED = "deferred"
     UNREACHABLE = "unreachable"
     OPEN = "open"  #: in the plan, but the rollout came to rest before its turn
 
 
-_ORDER = (Outcome.UNCHANGED, Outcome.CHANGED, Outcome.UNREACHABLE, Outcome.FAILED)
+_ORDER = tuple(Outcome)
 
 _SKIPPED = {
     Skip.VERIFIED: "unchanged, asked just before",
@@ -97,7 +98,9 @@ def worst(results: Iterable[ComponentResult]) -> dict[str, Outcome]:
 
 def fates(record: RolloutRecord) -> dict[str, Fate]:
     """Device -> how it fared, for every device of the plan that changes or has results."""
-    found = {device: Fate(outcome) for device, outcome in worst(record.results).items()}
+    found = {
+        device: Fate.FAILED if outcome.is_bad else Fate(outcome) for device, outcome in worst(record.results).items()
+    }
     return dict.fromkeys(record.plan.devices, Fate.OPEN) | found
 
 
@@ -122,7 +125,7 @@ def failures(record: RolloutRecord) -> list[Failure]:
     return [
         Failure(result.device, place(record.plan, result.device), result.component, _first_line(result.error))
         for result in sorted(record.results, key=lambda result: (result.device, result.component))
-        if result.outcome is Outcome.FAILED
+        if result.outcome.is_bad
     ]
 
 
@@ -130,7 +133,7 @@ def waiting(record: RolloutRecord) -> list[Waiting]:
     """Laptops with components that were not reached, by name."""
     parts: dict[str, dict[str, str]] = {}
     for result in record.results:
-        if result.outcome is Outcome.UNREACHABLE:
+        if result.outcome.waits:
             parts.setdefault(result.device, {})[result.component] = _first_line(result.error)
     asleep = {skip.device for skip in record.plan.skipped}
     return [

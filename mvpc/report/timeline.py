@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from mvpc.model import ComponentResult, Outcome
+from mvpc.model import ComponentResult
 
 WIDTH, HEIGHT = 760, 210
 LEFT, RIGHT, TOP, BOTTOM = 48, 744, 12, 178
@@ -43,7 +43,7 @@ def timeline(results: Sequence[ComponentResult], zone: tzinfo | None) -> Timelin
     if not results:
         return None
     moments = sorted(result.at for result in results)
-    bad = sorted(result.at for result in results if result.outcome is Outcome.FAILED)
+    bad = sorted(result.at for result in results if result.outcome.is_bad)
     frame = _Frame(moments[0], max(moments[-1] - moments[0], timedelta(minutes=1)), _ceiling(len(moments)))
     line = frame.line(moments)
     return Timeline(

@@ -1,4 +1,4 @@
-"""What waits for sleeping laptops: one entry for each component, until the laptop was reached or somebody purged it."""
+"""What waits for laptops that sleep or are busy: one entry for each component, until it was served or purged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, bindparam, delete
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from mvpc.model import ComponentResult, Outcome
+from mvpc.model import ComponentResult
 from mvpc.store import rows, tables
 from mvpc.store.tables import table_of
 
@@ -15,7 +15,7 @@ _DEFERRED = table_of(tables.DeferredRow)
 
 
 def note(connection: Connection, rollout: int, numbers: Mapping[str, int], results: Sequence[ComponentResult]) -> None:
-    """Let unreachable components wait, and those that were reached no longer. The newest rollout replaces older."""
+    """Let those wait that could not be served, and those that were no longer. The newest rollout replaces older."""
     waiting = [
         {
             "device": numbers[result.device],
@@ -24,12 +24,10 @@ def note(connection: Connection, rollout: int, numbers: Mapping[str, int], resul
             "since": rows.moment(result.at),
         }
         for result in results
-        if result.outcome is Outcome.UNREACHABLE
+        if result.outcome.waits
     ]
     reached = [
-        {"of": numbers[result.device], "part": result.component}
-        for result in results
-        if result.outcome is not Outcome.UNREACHABLE
+        {"of": numbers[result.device], "part": result.component} for result in results if not result.outcome.waits
     ]
     if waiting:
         statement = upsert(_DEFERRED)

@@ -7,7 +7,7 @@ from itertools import chain
 
 from sqlalchemy import Connection, bindparam, func, literal_column, update
 
-from mvpc.model import ComponentResult, Outcome, Probe, Reach
+from mvpc.model import ComponentResult, Probe, Reach
 from mvpc.store import rows, tables
 from mvpc.store.bulk import many, put
 from mvpc.store.tables import table_of
@@ -35,6 +35,6 @@ def forget_drift(connection: Connection, numbers: Mapping[str, int], results: Se
     mended = [
         {"here": numbers[result.device], "path": f'$."{result.component}"'}
         for result in results
-        if result.outcome is not Outcome.FAILED
+        if result.outcome.is_done
     ]
     many(connection, update(_SEEN).where(_SEEN.c.device == bindparam("here")).values(drift=drift), mended)

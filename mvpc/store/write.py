@@ -122,11 +122,11 @@ class Store:
     ) -> None:
         """Store results of components, with the settings that they were made from.
 
-        An unreachable laptop proves nothing: its result is kept, what it last proved stays.
+        A laptop that was not reached, or was busy, proves nothing: its result is kept, what it last proved stays.
         """
         with writing(self._engine, self._path) as connection:
             numbers = _numbers(connection, {result.device for result in results}, self._path)
-            proved = [result for result in results if result.outcome is not Outcome.UNREACHABLE]
+            proved = [result for result in results if not result.outcome.waits]
             digests = _store_inputs(connection, proved, inputs)
             put(connection, _RESULT, [_result_row(rollout, numbers, result) for result in results])
             put(connection, _COMPONENT, [_state_row(rollout, numbers, digests, result) for result in proved])

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,10 @@ def make_package(repository: Path, name: str) -> None:
     units.mkdir(parents=True)
     service = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
     (units / f"{name}.service").write_text(service)
+    (tree / "usr/share" / name).mkdir(parents=True)
+    (tree / "usr/share" / name / "data").write_bytes(os.urandom(1 << 20))
+    (tree / "DEBIAN/postinst").write_text("#!/bin/sh\n[ ! -e /run/postinst ] || . /run/postinst\n")
+    (tree / "DEBIAN/postinst").chmod(0o755)
     package = repository / f"{name}.deb"
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, package], check=True, capture_output=True)
     with (repository / "Packages").open("a") as index:
@@ -376,6 +380,67 @@ def test_a_half_installed_package_is_repaired(debian):
     assert debian.drift() == ("package mvpc-test-one is missing",)
     assert debian.apply(Package(name="mvpc-test-one")).error == ""
     assert debian.drift() == ()
+
+
+def test_dpkg_that_is_killed_in_the_middle_is_finished_in_the_same_run(debian):
+    debian.sh("echo 'rm /run/postinst; kill -KILL $PPID' >/run/postinst")
+    report = debian.apply(Package(name="mvpc-test-one"))
+
+    assert (report.outcome, report.error) == ("changed", "")
+    assert (
+        debian.sh("test ! -e /run/postinst; dpkg --audit; dpkg-query -W -f '${db:Status-Abbrev}' mvpc-test-one") == "ii"
+    )
+
+
+def test_a_broken_package_of_somebody_else_stops_package_work_and_nothing_else_and_says_what_to_do(debian):
+    debian.sh("echo 'exit 1' >/run/postinst; apt-get -q update; apt-get -q -y install mvpc-test-two || true")
+    needy, other = component(Package(name="mvpc-test-one")), replace(component(sshd("LoginGraceTime 47\n")), name="vpn")
+    software, vpn = debian.ask("apply", needy, other).components
+
+    assert (software.outcome, vpn.outcome) == ("needs_repair", "changed")
+    assert software.error.startswith("dpkg --configure -a: mvpc-test-two broken: ")
+    assert debian.run("dpkg-query", "-W", "mvpc-test-one").returncode == 1
+
+    debian.sh("rm /run/postinst; dpkg --configure -a")
+    assert debian.apply(Package(name="mvpc-test-one")).outcome == "changed"
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_package_is_a_failure_that_the_next_run_heals(debian):
+    debian.sh("mkdir -p /usr/share/mvpc-test-one; mount -t tmpfs -o size=100k tmpfs /usr/share/mvpc-test-one")
+    failed = debian.apply(Package(name="mvpc-test-one"))
+    assert failed.outcome in {"failed", "needs_repair"}
+    assert "No space left on device" in failed.error
+
+    debian.sh("umount /usr/share/mvpc-test-one")
+    assert debian.apply(Package(name="mvpc-test-one")).outcome == "changed"
+    assert debian.sh("dpkg --audit") == ""
+
+
+def test_a_full_disk_leaves_no_half_keyfile(debian):
+    folder = "/etc/NetworkManager/system-connections"
+    debian.sh(f"mount -t tmpfs -o size=8k tmpfs {folder}; cat /dev/urandom >{folder}/full 2>/dev/null || true")
+    failed = debian.apply(WIFI_CONNECTION)
+
+    assert (failed.outcome, failed.digest) == ("failed", "")
+    assert "No space left on device" in failed.error
+    assert debian.sh(f"ls -A {folder}") == "full"
+
+
+def test_a_package_run_of_somebody_else_is_named_and_waited_for_and_its_lock_stays(debian):
+    lock = "/var/lib/dpkg/lock-frontend"
+    debian.sh("echo 'DPkg::Lock::Timeout \"1\";' >/etc/apt/apt.conf.d/99-patience")
+    debian.sh("echo 'sleep 4' >/run/postinst; apt-get -q update")
+    debian.sh("systemd-run --unit=somebody apt-get -q -y install mvpc-test-two; until pgrep dpkg; do sleep 0.1; done")
+    inode = debian.sh(f"stat -c %i {lock}")
+    busy = debian.apply(Package(name="mvpc-test-one"))
+
+    assert (busy.outcome, busy.digest, busy.changes) == ("deferred", "", ())
+    assert re.fullmatch(rf"packages are being worked on by apt-get \(process \d+, {lock}\)", busy.error)
+
+    debian.sh("echo 'DPkg::Lock::Timeout \"30\";' >/etc/apt/apt.conf.d/99-patience; rm /run/postinst")
+    assert debian.apply(Package(name="mvpc-test-one")).outcome == "changed"
+    assert debian.sh(f"stat -c %i {lock}") == inode
+    assert debian.sh("dpkg-query -W -f '${db:Status-Abbrev}' mvpc-test-two") == "ii"
 
 
 @pytest.mark.parametrize("delay", [0.08, 0.14, 0.2, 0.3, 0.5, 0.8, 1.2])

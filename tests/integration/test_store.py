@@ -246,12 +246,15 @@ def test_a_rollout_is_kept_with_its_plan_and_results(path: Path, store: Store):
     assert (states["nb-000043"]["wifi"].digest, states["nb-000043"]["wifi"].error) == ("", "apt-get: disk full")
 
 
-def test_an_unreachable_laptop_keeps_what_it_last_proved_and_waits(path: Path, store: Store):
+@pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.DEFERRED])
+def test_a_laptop_that_sleeps_or_is_busy_keeps_what_it_last_proved_and_waits(
+    path: Path, store: Store, outcome: Outcome
+):
     first = store.begin_rollout(PLAN, actor="ute", at=NOON)
     store.record(first, [a_result("nb-000042", Outcome.CHANGED)], {})
     rest(store, first)
     second = store.begin_rollout(PLAN, actor="ute", at=LATER)
-    store.record(second, [a_result("nb-000042", Outcome.UNREACHABLE, at=LATER)], {})
+    store.record(second, [a_result("nb-000042", outcome, at=LATER)], {})
     with Reader(path) as reader:
         state = reader.component_states()["nb-000042"]["wifi"]
         waits = Deferred(device="nb-000042", component="wifi", since=LATER, rollout=second)

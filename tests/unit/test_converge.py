@@ -8,6 +8,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -72,8 +74,10 @@ class Laptop(Machine):
         self.reads = {"ssh.service": SSHD}
         self.known: dict[str, str] = {}
         self.network_manager = True
-        self.free = {"/": 9000, "/var": 9000}
+        self.room = {"/": 9000, "/var": 9000}
+        self.inodes = {"/": 90_000, "/var": 90_000}
         self.broken: dict[str, Ran] = {}
+        self.unfinished: dict[str, str] = {}
         self.commands: list[str] = []
         self.stamp = lambda _what: None
         self.put("/etc/machine-id", "a" * 32 + "\n")
@@ -89,8 +93,8 @@ class Laptop(Machine):
 
     # the seam
 
-    def free_mb(self, name: str) -> int:
-        return self.free[name]
+    def free(self, name: str) -> tuple[int, int]:
+        return self.room[name], self.inodes[name]
 
     def owner_ids(self, owner: str, group: str) -> tuple[int, int]:
         if owner == "nobody-yet":
@@ -123,11 +127,16 @@ class Laptop(Machine):
     # the tools
 
     def _dpkg_query(self, words: list[str], _stdin: str) -> Ran:
+        if "--" not in words:
+            return Ran(0, "".join(f"{self.unfinished.get(name, 'ii ')}|{name}\n" for name in self.packages))
         names = words[words.index("--") + 1 :]
         rows = [f"installed {name} amd64 {self.packages[name]}" for name in names if name in self.packages]
         return Ran(0 if len(rows) == len(names) else 1, "\n".join(rows))
 
     def _dpkg(self, _words: list[str], _stdin: str) -> Ran:
+        return Ran(0)
+
+    def _apt_config(self, _words: list[str], _stdin: str) -> Ran:
         return Ran(0)
 
     def _apt_get(self, words: list[str], _stdin: str) -> Ran:
@@ -625,7 +634,91 @@ def test_apts_own_files_are_written_before_packages_are_installed(laptop):
 def test_a_broken_dpkg_is_repaired_once_before_a_transaction(laptop):
     laptop.broken = {"dpkg --audit": Ran(0, "The following packages are only half configured\n")}
     apply(laptop, package("vim"))
-    assert laptop.commands.count("dpkg --configure -a") == 1
+    assert laptop.commands.count("dpkg --force-confold --configure -a") == 1
+
+
+def half_configured(laptop: Laptop, name: str) -> None:
+    laptop.packages[name] = "1"
+    laptop.unfinished[name] = "iF "
+    laptop.broken = {
+        "dpkg --audit": Ran(0, "The following packages are only half configured\n"),
+        "dpkg --force-confold": Ran(1, err=f"dpkg: error processing package {name} (--configure)\n"),
+    }
+
+
+def test_a_broken_package_that_nobody_wants_anew_is_for_a_person_to_mend_and_nothing_is_installed(laptop):
+    half_configured(laptop, "vendor-driver")
+    report = apply(laptop, package("vim"), file())
+    assert report["outcome"] == "needs_repair"
+    assert report["error"].startswith("dpkg --configure -a: vendor-driver broken: dpkg: error processing")
+    assert "vim" not in laptop.packages
+
+
+def test_a_broken_package_that_is_wanted_is_installed_anew(laptop):
+    half_configured(laptop, "vim")
+    laptop.packages.pop("vim")
+    assert apply(laptop, package("vim"))["outcome"] == "changed"
+
+
+def test_a_transaction_that_leaves_a_broken_package_is_for_a_person_to_mend(laptop):
+    laptop.packages["vendor-driver"] = "1"
+    laptop.unfinished["vendor-driver"] = "iHR"
+    report = apply(laptop, package("vlm"))
+    assert report["outcome"] == "needs_repair"
+    assert "vendor-driver broken: apt-get install: E: Unable to locate package vlm" in report["error"]
+
+
+@contextmanager
+def package_lock_held(laptop: Laptop, name: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process has the lock, as dpkg and apt take it (fcntl(2))."""
+    laptop.put(name, "")
+    program = (
+        "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.lockf(lock, 2); print(flush=True); sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", program, laptop.path(name)], stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        laptop.put(f"/proc/{process.pid}/comm", "unattended-upgr\n")
+        yield process
+
+
+@pytest.mark.parametrize("name", ["/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"])
+def test_somebody_else_who_works_on_packages_is_waited_for_and_then_named(laptop, name):
+    laptop.package_lock_seconds = 0.0
+    apply(laptop, unit())
+    with package_lock_held(laptop, name) as process:
+        before = laptop.state()
+        report = apply(laptop, package("vim"), file())
+        assert (report["outcome"], report["changes"]) == ("deferred", [])
+        assert report["error"] == f"packages are being worked on by unattended-upgr (process {process.pid}, {name})"
+        assert laptop.state() == before
+        assert apply(laptop, file())["outcome"] == "changed"
+    assert apply(laptop, package("vim"), file())["outcome"] == "changed"
+
+
+def test_somebody_else_who_comes_to_an_end_in_time_does_not_matter(laptop):
+    laptop.package_lock_seconds = 20.0
+    with package_lock_held(laptop, "/var/lib/dpkg/lock") as process:
+        assert process.stdin
+        ending = threading.Timer(0.3, process.stdin.close)
+        ending.start()
+        assert apply(laptop, package("vim"))["outcome"] == "changed"
+        ending.join()
+
+
+def test_the_laptops_own_apt_says_how_long_to_wait(laptop):
+    laptop.package_lock_seconds = 20.0
+    laptop.broken = {"apt-config": Ran(0, "0\n")}
+    with package_lock_held(laptop, "/var/lib/dpkg/lock"):
+        assert apply(laptop, package("vim"))["outcome"] == "deferred"
+
+
+def test_somebody_who_was_quicker_than_the_transaction_defers_it(laptop):
+    laptop.broken = {"apt-get": Ran(100, err="E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by 812\n")}
+    assert apply(laptop, package("vim"))["outcome"] == "deferred"
 
 
 def test_a_package_that_is_nowhere_is_named(laptop):
@@ -864,7 +957,8 @@ def test_only_one_apply_runs_at_a_time(laptop):
     laptop.put("/var/lib/mvpc/lock", "")
     with laptop.path("/var/lib/mvpc/lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert ask(laptop, "apply", component(file()))["error"] == "another run holds /var/lib/mvpc/lock"
+        [report] = ask(laptop, "apply", component(file()))["components"]
+        assert (report["outcome"], report["error"]) == ("deferred", "another run holds /var/lib/mvpc/lock")
         assert ask(laptop, "probe")["error"] == ""
     assert not laptop.path(SSHD).exists()
     assert ask(laptop, "apply", component(file()))["error"] == ""
@@ -885,7 +979,7 @@ def test_an_apply_waits_for_one_that_is_about_to_end(laptop):
 def test_who_finds_the_lock_held_is_told_since_when_and_by_which_generation(laptop):
     refusals: list[str] = []
     twin = Laptop(laptop.root)
-    laptop.stamp = lambda _: refusals.append(ask(twin, "apply", component(), generation=8)["error"])
+    laptop.stamp = lambda _: refusals.append(apply(twin, file(), generation=8)["error"])
 
     apply(laptop, unit(), generation=7)
 
@@ -899,7 +993,7 @@ def test_what_no_run_has_written_into_the_lock_is_not_passed_on(laptop, text):
     laptop.put("/var/lib/mvpc/lock", text)
     with laptop.path("/var/lib/mvpc/lock").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert ask(laptop, "apply", component(file()))["error"] == "another run holds /var/lib/mvpc/lock"
+        assert apply(laptop, file())["error"] == "another run holds /var/lib/mvpc/lock"
 
 
 # --- preflight -------------------------------------------------------------------------------
@@ -909,7 +1003,7 @@ def test_what_no_run_has_written_into_the_lock_is_not_passed_on(laptop, text):
 @pytest.mark.parametrize("wanted", [package("keepassxc"), file(content="new\n"), connection("new"), vpn()])
 def test_without_room_on_the_disk_nothing_is_begun(laptop, place, wanted):
     apply(laptop, package("vim"), file())
-    laptop.free[place] = 199
+    laptop.room[place] = 199
     before = laptop.state()
 
     report = apply(laptop, wanted, unit(), digest="d2")
@@ -919,9 +1013,15 @@ def test_without_room_on_the_disk_nothing_is_begun(laptop, place, wanted):
     assert laptop.state() == before
 
 
+def test_without_inodes_nothing_is_begun(laptop):
+    laptop.inodes["/var"] = 1999
+    assert apply(laptop, file())["error"] == "/var: only 1999 files (inodes) free, 2000 needed"
+    assert not laptop.path(SSHD).exists()
+
+
 def test_a_full_disk_does_not_stop_what_needs_no_room(laptop):
     apply(laptop, *EVERYTHING)
-    laptop.free = {"/": 0, "/var": 0}
+    laptop.room = {"/": 0, "/var": 0}
 
     assert apply(laptop, *EVERYTHING)["outcome"] == "unchanged"
     assert apply(laptop, file(present=False), unit(running=False))["outcome"] == "changed"
@@ -930,7 +1030,7 @@ def test_a_full_disk_does_not_stop_what_needs_no_room(laptop):
 
 
 def test_with_just_enough_room_an_apply_goes_on(laptop):
-    laptop.free = {"/": 200, "/var": 200}
+    laptop.room = {"/": 200, "/var": 200}
     assert apply(laptop, *EVERYTHING)["outcome"] == "changed"
 
 

@@ -160,13 +160,14 @@ def test_counts_agree_with_the_record():
     )
     html = report_html(record, made_at=NOON)
     page = Page(html)
-    assert page.row("FM") == ["FM", "", "5", "1", "1", "1", "1", "1"]
-    assert page.row("first") == ["first", "", "5", "1", "1", "1", "1", "1"]
+    assert page.row("FM") == ["FM", "", "5", "1", "1", "1", "0", "1", "1"]
+    assert page.row("first") == ["first", "", "5", "1", "1", "1", "0", "1", "1"]
     assert "6 laptops selected" in html
     assert re.findall(r"<b>(\d+)</b><span>([a-z ]+)", html) == [
         ("1", "changed"),
         ("1", "unchanged"),
         ("1", "failed"),
+        ("0", "deferred"),
         ("1", "unreachable"),
         ("1", "open"),
         ("1", "not touched"),

@@ -203,6 +203,19 @@ def test_laptops_that_fall_asleep_do_not_trip_the_gate_and_do_not_fill_the_quoru
     )
 
 
+def test_a_laptop_that_is_busy_waits_like_one_that_sleeps():
+    runner = FakeRunner(outcomes={("nb-1", "base"): Outcome.DEFERRED})
+    rollout = roll_out(in_rings(ring("pilot", "nb-1", "nb-2"), ring("broad", "nb-3")), seams(runner=runner))
+    assert (touched(runner), rollout.state) == (["nb-1", "nb-2"], RolloutState.HELD)
+    assert (rollout.counts, rollout.verified) == ({Outcome.DEFERRED: 1, Outcome.CHANGED: 1}, 1)
+
+
+def test_a_laptop_that_needs_repair_counts_as_a_failure():
+    runner = FakeRunner(outcomes={("nb-1", "base"): Outcome.NEEDS_REPAIR})
+    rollout = roll_out(in_rings(ring("pilot", "nb-1"), ring("broad", "nb-2")), seams(runner=runner))
+    assert (touched(runner), rollout.state) == (["nb-1"], RolloutState.STOPPED)
+
+
 def test_a_manual_gate_and_a_waiting_time_hold_the_next_ring():
     for gate, words in (({"manual": True}, "a person must promote"), ({"wait_minutes": 60}, "2026-11-23 13:00 UTC")):
         rollout = roll_out(in_rings(ring("pilot", "nb-1", **gate), ring("broad", "nb-2")), seams())

@@ -50,6 +50,14 @@ raise SystemExit(signals.exit_code())
 )
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_ignored() -> Iterator[None]:
+    """A signal that this process ignores, its children would ignore as well."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @contextmanager
 def begun(program: str, *before: str) -> Iterator[subprocess.Popen[str]]:
     """The program, under `before`, when it has said that it is ready; it is gone afterwards."""

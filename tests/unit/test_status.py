@@ -18,6 +18,9 @@ from mvpc.testing import NOON, a_device
 HOUR = timedelta(hours=1)
 
 
+ERRORS = {Outcome.FAILED: "apt-get failed", Outcome.NEEDS_REPAIR: "vendor-driver broken"}
+
+
 def states(at=NOON, **outcomes: Outcome) -> dict[str, ComponentState]:
     return {
         name: ComponentState(
@@ -27,7 +30,7 @@ def states(at=NOON, **outcomes: Outcome) -> dict[str, ComponentState]:
             digest="a",
             at=at,
             rollout=1,
-            error="apt-get failed" if outcomes.get(name) is Outcome.FAILED else "",
+            error=ERRORS.get(outcomes.get(name, Outcome.CHANGED), ""),
         )
         for name in COMPONENTS
     }
@@ -73,6 +76,13 @@ def test_a_failure_names_component_and_cause():
     assert judge(states=states(software=Outcome.FAILED), seen=seen()) == (Verdict.FAILED, "software: apt-get failed")
 
 
+def test_a_laptop_that_only_a_person_can_mend_says_so_and_how():
+    known = Knowledge(device=a_device(), states=states(wifi=Outcome.FAILED, software=Outcome.NEEDS_REPAIR), seen=seen())
+    status = device_status(known, NOON)
+    assert (status.verdict, status.reason) == (Verdict.NEEDS_REPAIR, "software: vendor-driver broken")
+    assert status.next_step.startswith("on the laptop, as root: dpkg --configure -a, then apt-get --fix-broken install")
+
+
 def test_a_change_that_waits_for_a_sleeping_laptop_makes_it_outdated():
     waits = Deferred(device="nb-000123", component="wifi", since=NOON - HOUR, rollout=7)
     asleep = seen(reach=Reach.UNREACHABLE, last_seen=NOON - HOUR)
@@ -103,6 +113,7 @@ def test_every_verdict_has_a_next_step():
     cases: list[dict[str, Any]] = [
         {"states": states(NOON - HOUR), "seen": seen()},
         {"states": states(software=Outcome.FAILED)},
+        {"states": states(software=Outcome.NEEDS_REPAIR)},
         {"device": a_device(os="windows-11")},
         {"device": a_device(state=LifeCycle.LOST)},
         {},

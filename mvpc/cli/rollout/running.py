@@ -38,7 +38,14 @@ from mvpc.store.read import Reader
 from mvpc.store.write import Store
 from mvpc.text import safe
 
-_STYLE = {Outcome.CHANGED: OK, Outcome.UNCHANGED: "", Outcome.FAILED: BAD, Outcome.UNREACHABLE: WARN}
+_STYLE = {
+    Outcome.UNCHANGED: "",
+    Outcome.CHANGED: OK,
+    Outcome.DEFERRED: WARN,
+    Outcome.UNREACHABLE: WARN,
+    Outcome.FAILED: BAD,
+    Outcome.NEEDS_REPAIR: BAD,
+}
 AT_REST = 5
 """Exit code of a rollout that came to rest before its end."""
 SAMPLE_DIFFERED = 6
@@ -162,12 +169,11 @@ def _say_how(plan: Plan, done: Rollout | None) -> None:
 
 
 def _say_result(done: Rollout) -> None:
-    changed, failed, away = (
-        done.counts.get(each, 0) for each in (Outcome.CHANGED, Outcome.FAILED, Outcome.UNREACHABLE)
-    )
-    unreached = f", {away} unreachable" if away else ""
+    changed, failed = done.counts.get(Outcome.CHANGED, 0), _failed(done)
+    rest = [f"{done.counts[each]} {each}" for each in (Outcome.UNREACHABLE, Outcome.DEFERRED) if each in done.counts]
+    sums = [f"{changed} changed", f"{done.verified} verified", f"{failed} failed", *rest]
     say(
-        f"Rollout {done.number}: {changed} changed, {done.verified} verified, {failed} failed{unreached}",
+        f"Rollout {done.number}: {', '.join(sums)}",
         style=BAD if failed else OK,
     )
     if done.reason:
@@ -186,11 +192,15 @@ def _say_sample(plan: Plan, done: Rollout) -> None:
         say(f"Sample: {count(len(walked), 'unchanged laptop')} walked in full, nothing differed", style=OK)
 
 
+def _failed(done: Rollout) -> int:
+    return sum(number for outcome, number in done.counts.items() if outcome.is_bad)
+
+
 def _exit_code(plan: Plan, done: Rollout | None) -> int:
     if done and done.state is RolloutState.INTERRUPTED:
         return signals.exit_code()
     reasons = {skip.why for skip in plan.skipped}
-    if (done and done.counts.get(Outcome.FAILED, 0)) or Skip.REFUSED in reasons:
+    if (done and _failed(done)) or Skip.REFUSED in reasons:
         return 3
     if done and done.state is not RolloutState.DONE:
         return AT_REST

@@ -17,7 +17,7 @@ from mvpc.cli.words import count
 from mvpc.errors import InputError, RolloutError
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
-from mvpc.model import RESUMABLE, Gate, Outcome, Reach, Ring, RolloutRecord, RolloutState
+from mvpc.model import RESUMABLE, Gate, Reach, Ring, RolloutRecord, RolloutState
 from mvpc.plan import make_plan
 from mvpc.project import Project
 from mvpc.store.read import Reader
@@ -63,7 +63,7 @@ def retry(
     """Begin a new rollout for the laptops of an earlier one that failed or were not reached."""
     with Reader(current_project().database) as reader:
         found = reader.rollout(number)
-    bad = {result.device for result in found.results if result.outcome in {Outcome.FAILED, Outcome.UNREACHABLE}}
+    bad = {result.device for result in found.results if not result.outcome.is_done}
     if not bad:
         say(f"no laptop of rollout {number} failed or was unreachable")
         return

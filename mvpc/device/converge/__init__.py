@@ -27,6 +27,7 @@ PARTS = (
     "walk",
     "files",
     "connections",
+    "packagelocks",
     "packages",
     "units",
     "phases",

@@ -23,7 +23,7 @@ from mvpc.device.converge.phases import Report, open_up, walk_through
 from mvpc.device.converge.request import Order, read_order
 from mvpc.device.converge.resources import Component
 from mvpc.device.converge.walk import Run, Walk
-from mvpc.device.converge.words import FORMAT, MAX_WORDS, Failure, Refused, explain
+from mvpc.device.converge.words import FORMAT, MAX_WORDS, Busy, Failure, Refused, explain
 
 LOCK = "/var/lib/mvpc/lock"
 MAX_ANSWER = 1 << 20  # bytes; the controller refuses more
@@ -51,6 +51,8 @@ def respond(request: Any, machine: Machine) -> dict[str, Any]:
         with only_run(machine, order.generation) if order.action in WRITING else nullcontext():
             ledger = Ledger(machine)
             facts = carry_out(order, machine, ledger, reports)
+    except Busy as problem:
+        reports.extend(not_begun(ledger, each, problem) for each in order.components)
     except (Refused, Failure, OSError) as problem:
         error = explain(problem)
     except Exception as bug:  # noqa: BLE001 - a traceback is no answer, and could show secrets
@@ -64,6 +66,11 @@ def respond(request: Any, machine: Machine) -> dict[str, Any]:
         "facts": facts,
         "error": error[:MAX_WORDS],
     }
+
+
+def not_begun(ledger: Ledger, component: Component, problem: Failure) -> Report:
+    """What is told of a component that nobody has touched."""
+    return Report(component.name, ledger.entry(component.name).digest, problem.outcome, error=explain(problem))
 
 
 def carry_out(order: Order, machine: Machine, ledger: Ledger, reports: list[Report]) -> dict[str, Any]:
@@ -104,7 +111,7 @@ def close(ledger: Ledger, reports: Sequence[Report]) -> None:
 
 @contextmanager
 def only_run(machine: Machine, generation: int) -> Iterator[None]:
-    """Hold the lock that only one apply can have; raises Refused when another one keeps it.
+    """Hold the lock that only one apply can have; raises Busy when another one keeps it.
 
     It waits a while: after a controller died, the apply that it began still finishes its component.
     """
@@ -114,7 +121,7 @@ def only_run(machine: Machine, generation: int) -> Iterator[None]:
         deadline = time.monotonic() + machine.lock_seconds
         while not locked(lock):
             if time.monotonic() >= deadline:
-                raise Refused(f"another run holds {LOCK}{holder(lock)}")
+                raise Busy(f"another run holds {LOCK}{holder(lock)}")
             time.sleep(0.2)
         note(lock, f"generation {generation} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
         try:

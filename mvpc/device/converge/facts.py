@@ -27,7 +27,7 @@ def cheap_facts(machine: Machine, ledger: Ledger) -> dict[str, Any]:
         "uptime_s": int(uptime) if uptime.isdigit() else None,
         "clock": int(time.time()),
         "reboot_required": look(machine.path("/run/reboot-required")) is not None,
-        "disk_free_mb": machine.free_mb("/"),
+        "disk_free_mb": machine.free("/")[0],
         "disk_encrypted": is_encrypted(machine),
         "wireguard_public_key": read_text(machine.path(f"{KEYS}/wireguard.pub")) or None,
         "ledger": ledger.state,

@@ -116,7 +116,7 @@ def validate(machine: Machine, file: File, fresh: Path) -> None:
         return
     ran = machine.run([word.replace("%s", str(fresh)) for word in file.validate])
     if ran.code != 0:
-        said = "its content is secret" if file.secret else gist(ran.err) or gist(ran.out)
+        said = "its content is secret" if file.secret else gist(ran.err, ran.out)
         said = said.replace(str(fresh), file.path)
         raise Failure(f"file {file.path}: refused by {file.validate[0]} (exit code {ran.code}): {said}")
 

@@ -8,6 +8,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class Machine:
 
     lock_seconds = 60.0
     """How long an apply waits for another one to end."""
+    package_lock_seconds = 300.0
+    """How long it waits for others who work on packages, such as unattended-upgrades."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
@@ -65,10 +68,10 @@ class Machine:
             return Ran(TIMED_OUT, err=f"{argv[0]} did not end within {timeout:.0f} s")
         return Ran(child.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
-    def free_mb(self, name: str) -> int:
-        """Room (MiB) in the file system of the absolute path `name`."""
+    def free(self, name: str) -> tuple[int, int]:
+        """Room in the file system of the absolute path `name`: MiB, and files where their number is limited."""
         disk = os.statvfs(self.path(name))
-        return disk.f_bavail * disk.f_frsize >> 20
+        return disk.f_bavail * disk.f_frsize >> 20, disk.f_favail if disk.f_files else sys.maxsize
 
     def owner_ids(self, owner: str, group: str) -> tuple[int, int]:
         """User and group number; raises KeyError while one does not exist."""
@@ -91,7 +94,7 @@ def run_well(machine: Machine, *argv: str, timeout: float = 60, stdin: str = "")
     """Output of a command that must succeed, else Failure with what it said."""
     ran = machine.run(argv, timeout=timeout, stdin=stdin)
     if ran.code != 0:
-        raise Failure(f"{' '.join(argv[:2])}: {gist(ran.err) or gist(ran.out) or f'exit code {ran.code}'}")
+        raise Failure(f"{' '.join(argv[:2])}: {gist(ran.err, ran.out) or f'exit code {ran.code}'}")
     return ran.out
 
 

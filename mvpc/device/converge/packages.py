@@ -9,13 +9,16 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from mvpc.device.converge.machine import Machine, look, run_well, write_private
+from mvpc.device.converge.machine import Machine, look, write_private
+from mvpc.device.converge.packagelocks import lock_holder
 from mvpc.device.converge.resources import Package
 from mvpc.device.converge.walk import Walk
-from mvpc.device.converge.words import Failure, Step, gist
+from mvpc.device.converge.words import Busy, Failure, NeedsRepair, Step, gist
 
 APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold")
 APT_SECONDS = 1800
+UNFINISHED = frozenset("HUFWt")
+"""Half-installed, unpacked, half-configured, triggers awaited, triggers pending."""
 LISTS_STAMP = "/var/lib/mvpc/apt-updated"
 LISTS_SECONDS = 6 * 3600
 
@@ -86,17 +89,47 @@ def nothing() -> None:
 
 def transact(machine: Machine, come: Sequence[Package], go: Sequence[Package], *, keep: frozenset[str]) -> None:
     """Install and remove in one go, with fresh lists, and only what was asked for."""
-    if machine.run(["dpkg", "--audit"]).out.strip():
-        run_well(machine, "dpkg", "--configure", "-a", timeout=APT_SECONDS)
+    mend(machine, come)
     updated = bool(come) and lists_are_old(machine) and update_lists(machine)
     names = [f"{each.name}={each.version}" if each.version else each.name for each in come]
     argv = [*APT, "--no-install-recommends", "--allow-downgrades", "install", *names, *(f"{each.name}-" for each in go)]
     refuse_side_effects(machine, argv, go, keep)
     ran = machine.run(argv, timeout=APT_SECONDS)
-    if ran.code != 0 and come and not updated and update_lists(machine):
+    if ran.code != 0 and (mend(machine, come) or (come and not updated and update_lists(machine))):
         ran = machine.run(argv, timeout=APT_SECONDS)
     if ran.code != 0:
-        raise Failure(f"apt-get install: {gist(ran.err) or gist(ran.out)}")
+        raise explained(machine, f"apt-get install: {gist(ran.err, ran.out)}")
+
+
+def mend(machine: Machine, come: Sequence[Package]) -> bool:
+    """Finish what dpkg was interrupted at, once; whether there was anything to finish.
+
+    Raises:
+        NeedsRepair: a package is still broken, and it is none that the transaction installs anew anyway.
+    """
+    if not machine.run(["dpkg", "--audit"]).out.strip():
+        return False
+    ran = machine.run(["dpkg", "--force-confold", "--configure", "-a"], timeout=APT_SECONDS)
+    left = broken_packages(machine) - {each.name for each in come}
+    if ran.code != 0 and left:
+        raise NeedsRepair(f"dpkg --configure -a: {', '.join(sorted(left))} broken: {gist(ran.err, ran.out)}")
+    return True
+
+
+def broken_packages(machine: Machine) -> set[str]:
+    """Packages that dpkg has begun and not finished (dpkg(1), PACKAGE STATES)."""
+    ran = machine.run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}|${Package}\n"])
+    rows = [line.partition("|") for line in ran.out.splitlines()]
+    return {name for state, _, name in rows if state[1:2] in UNFINISHED or state[2:3] == "R"}
+
+
+def explained(machine: Machine, words: str) -> Failure:
+    """What a failed transaction means: somebody was quicker, the laptop needs a person, or it simply failed."""
+    if "Could not get lock" in words or lock_holder(machine):
+        return Busy(words)
+    if broken := broken_packages(machine):
+        return NeedsRepair(f"{', '.join(sorted(broken))} broken: {words}")
+    return Failure(words)
 
 
 def refuse_side_effects(machine: Machine, argv: Sequence[str], go: Sequence[Package], keep: frozenset[str]) -> None:

@@ -19,7 +19,8 @@ from mvpc.device.converge.files import (
 )
 from mvpc.device.converge.ledger import Entry
 from mvpc.device.converge.machine import Machine
-from mvpc.device.converge.packages import missing_packages, package_steps, transact_together
+from mvpc.device.converge.packagelocks import await_package_locks
+from mvpc.device.converge.packages import missing_packages, needless_packages, package_steps, transact_together
 from mvpc.device.converge.resources import Connection, File, Package, Unit
 from mvpc.device.converge.units import early_steps, gone_unit_steps, late_steps, unit_steps
 from mvpc.device.converge.walk import Walk
@@ -52,6 +53,8 @@ PHASES = (
 
 ROOM_MB = 200
 """Free on / and /var before packages or files are put there."""
+ROOM_FILES = 2000
+"""The same in files: a small package has some, an office suite thousands."""
 
 
 @dataclass
@@ -80,6 +83,7 @@ class Course:
             yield
         except (Failure, OSError) as problem:
             self.report.error = explain(problem)
+            self.report.outcome = problem.outcome if isinstance(problem, Failure) else Failure.outcome
 
 
 def walk_through(walks: Sequence[Walk]) -> Iterator[Report]:
@@ -117,18 +121,37 @@ def finish(course: Course) -> Report:
     if walk.apply and report.error and not walk.refused:
         with suppress(OSError):  # then the ledger still says what it said before the run or before the failure
             mark_unfinished(walk)
-    report.outcome = "failed" if report.error else "changed" if report.changes else "unchanged"
+    if not report.error:
+        report.outcome = "changed" if report.changes else "unchanged"
     report.digest = walk.run.ledger.entry(report.name).digest
     return report
 
 
 def preflight(walk: Walk) -> None:
-    """Nothing begins that a full disk would stop half-way; raises Failure, and the ledger stays as it is."""
+    """Nothing begins that would be stopped half-way by a full disk or by somebody else who works on packages.
+
+    Raises:
+        Busy: the package system is in use.
+        Failure: there is no room. In both cases the ledger stays as it is.
+    """
     if not walk.apply:
         return
-    free, place = min((walk.machine.free_mb(place), place) for place in ("/", "/var"))
-    if free < ROOM_MB and takes_room(walk):
-        raise Failure(f"{place}: only {free} MB free, {ROOM_MB} needed")
+    short = no_room(walk.machine)
+    if short and takes_room(walk):
+        raise Failure(short)
+    if missing_packages(walk) or needless_packages(walk):
+        await_package_locks(walk.machine)
+
+
+def no_room(machine: Machine) -> str:
+    """What there is too little of, and where; empty when there is enough."""
+    for place in ("/", "/var"):
+        megabytes, files = machine.free(place)
+        if megabytes < ROOM_MB:
+            return f"{place}: only {megabytes} MB free, {ROOM_MB} needed"
+        if files < ROOM_FILES:
+            return f"{place}: only {files} files (inodes) free, {ROOM_FILES} needed"
+    return ""
 
 
 def takes_room(walk: Walk) -> bool:

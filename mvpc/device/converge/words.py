@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 FORMAT = 1
@@ -16,6 +16,20 @@ class Refused(Exception):  # noqa: N818 - it reads as what happened
 
 class Failure(Exception):  # noqa: N818 - the same
     """A component cannot be finished."""
+
+    outcome = "failed"
+
+
+class Busy(Failure):
+    """It cannot be finished now, since somebody else is at work; later it can."""
+
+    outcome = "deferred"
+
+
+class NeedsRepair(Failure):
+    """It cannot be finished before a person has mended the laptop."""
+
+    outcome = "needs_repair"
 
 
 @dataclass(frozen=True)
@@ -33,11 +47,18 @@ class Step:
     diff: str = ""
 
 
-def gist(text: str) -> str:
-    """The first useful lines of what a command said."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("E:", "dpkg: error", "Error"))]
-    return "; ".join(telling or lines)[:MAX_WORDS]
+def gist(err: str, out: str = "") -> str:
+    """The first useful lines of what a command said; apt passes on what dpkg says on its own standard output."""
+    said = [[line.strip() for line in text.splitlines() if line.strip()] for text in (out, err)]
+    telling = [line for lines in said for line in telling_lines(lines)]
+    return "; ".join(telling or said[1] or said[0])[:MAX_WORDS]
+
+
+def telling_lines(lines: Sequence[str]) -> Iterator[str]:
+    """Lines that name an error; dpkg gives its reason in the line below."""
+    for before, line in zip(("", *lines), lines):  # noqa: B905 - `strict` is younger than laptops
+        if line.startswith(("E:", "dpkg: error", "Error: ")) or before.startswith("dpkg: error"):
+            yield line
 
 
 def explain(problem: Exception) -> str:

@@ -159,7 +159,7 @@ def _told(names: Sequence[str], answer: Answer) -> dict[str, Any]:
     missing = sorted(set(names) - {part.name for part in parts})
     if answer.error or missing:
         raise AnsibleActionFail(safe(answer.error or f"the laptop's answer lacks {', '.join(missing)}", limit=400))
-    failed = [part for part in parts if part.outcome == Outcome.FAILED]
+    failed = [part for part in parts if not Outcome(part.outcome).is_done]
     told: dict[str, Any] = {
         "changed": any(part.outcome == Outcome.CHANGED for part in parts),
         "failed": bool(failed),

@@ -56,7 +56,8 @@ mvpc_components:
       description: Name of the component.
       type: str
     outcome:
-      description: One of V(changed), V(unchanged) and V(failed).
+      description: One of V(changed), V(unchanged), V(deferred) (another package run is at work), V(failed) and
+        V(needs_repair) (dpkg is in a state that a person must see to).
       type: str
     changes:
       description: What was done or, in check mode, would be done, in words.
