@@ -116,6 +116,8 @@ def _facts_line(facts: Mapping[str, Any]) -> str:
         words.append(f"{facts['updates_pending']} updates pending{_counted(facts)}")
     if facts.get("reboot_required"):
         words.append("reboot required")
+    if isinstance(facts.get("undone"), dict):
+        words.append(f"took back rollout {facts['undone'].get('generation')}, after which nobody could get in")
     if facts.get("failed_units"):
         words.append(f"failed units: {', '.join(map(str, facts['failed_units']))}")
     return " · ".join(safe(word, limit=120) for word in words)

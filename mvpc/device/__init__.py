@@ -66,6 +66,12 @@ def source() -> str:
     return "\n".join(["from __future__ import annotations\n", *map(_without_imports_of_parts, parts)])
 
 
+@cache
+def undo_source() -> str:
+    """The program that takes back on a device what nobody confirmed; a request to apply carries it along."""
+    return files("mvpc.device").joinpath("undo.py").read_text(encoding="utf-8")
+
+
 def _without_imports_of_parts(text: str) -> str:
     """A part as it can stand in the middle of a text, where `__future__` cannot be imported either."""
     lines = text.split("\n")

@@ -149,5 +149,6 @@ def _question(device: Device, *, updates: bool) -> dict[str, object]:
         "generation": 0,
         "diff": False,
         "updates": updates,
+        "undo": "",
         "components": [],
     }

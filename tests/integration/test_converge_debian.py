@@ -78,6 +78,7 @@ def request(action: str, components: Sequence[Component], generation: int, diff:
         "generation": generation,
         "diff": diff,
         "updates": True,
+        "undo": "",
         "components": [component_to_dict(each) for each in components],
     }
 

@@ -280,6 +280,7 @@ def ask(laptop: Laptop, action: str, *components: Any, generation: int = 1, **mo
         "generation": generation,
         "diff": False,
         "updates": False,
+        "undo": "",
     }
     laptop.commands.clear()
     return respond({**request, "components": list(components), **more}, laptop)
@@ -909,6 +910,7 @@ def test_a_request_that_is_not_understood_is_refused_as_a_whole(laptop, odd, rea
         "generation": 1,
         "diff": False,
         "updates": False,
+        "undo": "",
         "components": [],
     }
 
@@ -1086,7 +1088,15 @@ def test_a_diff_shows_files_that_everybody_may_read(laptop, action):
 
 def test_the_answer_is_one_line_of_ascii_that_fits(laptop, capsys):
     files = [file(f"/etc/many/{number}-{'ä' * 100}", "ü" * 30_000) for number in range(300)]
-    request = {"format": 1, "action": "apply", "device": "nb-1", "generation": 1, "diff": True, "updates": False}
+    request = {
+        "format": 1,
+        "action": "apply",
+        "device": "nb-1",
+        "generation": 1,
+        "diff": True,
+        "updates": False,
+        "undo": "",
+    }
     parts = [component(*files[start::4], name=f"c{start}") for start in range(4)]
 
     assert main({**request, "components": parts}, laptop) == 0

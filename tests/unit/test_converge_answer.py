@@ -42,6 +42,7 @@ def request(*components: Component, **odd: Any) -> dict[str, Any]:
         "generation": 1,
         "diff": False,
         "updates": True,
+        "undo": "",
         "components": parts,
         **odd,
     }

@@ -89,7 +89,15 @@ def test_a_text_is_joined_once_per_process():
 
 def test_the_one_text_answers_in_a_fresh_interpreter_that_knows_nothing_of_mvpc(tmp_path):
     wanted = {"kind": "file", "path": "/no/such/file", "content": "x"}
-    request = {"format": 1, "action": "check", "device": "nb-1", "generation": 1, "diff": False, "updates": True}
+    request = {
+        "format": 1,
+        "action": "check",
+        "device": "nb-1",
+        "generation": 1,
+        "diff": False,
+        "updates": True,
+        "undo": "",
+    }
     components = [{"name": "base", "digest": "d1", "resources": [wanted]}]
     head, rest = program({**request, "components": components}).split("\n", 1)
 

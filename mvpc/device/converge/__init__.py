@@ -23,6 +23,7 @@ PARTS = (
     "resources",
     "request",
     "ledger",
+    "guard",
     "observed",
     "walk",
     "files",

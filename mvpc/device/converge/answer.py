@@ -16,6 +16,7 @@ from io import FileIO
 from typing import Any
 
 from mvpc.device.converge.facts import cheap_facts, probed_facts
+from mvpc.device.converge.guard import Guard, confirm
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine
 from mvpc.device.converge.observed import Observed
@@ -78,6 +79,7 @@ def carry_out(order: Order, machine: Machine, ledger: Ledger, reports: list[Repo
     if order.action == "probe":
         known = [Component(name, entry.digest, entry.resources) for name, entry in ledger.entries.items()]
         order = replace(order, components=tuple(known))
+        confirm(machine, LOCK)
     elif order.generation < ledger.generation:
         raise Refused(f"generation {order.generation} is older than {ledger.generation}, which was applied already")
     else:
@@ -95,9 +97,10 @@ def begin(order: Order, machine: Machine, ledger: Ledger) -> Run:
     """What the walks share. Nothing is asked of the laptop yet."""
     resources = [each for component in order.components for each in component.resources]
     resources += [each for entry in ledger.entries.values() for each in entry.resources]
+    guard = Guard(machine, order.undo, order.generation)
     pending = [word for entry in ledger.entries.values() for word in entry.pending]
     owned = {each.identity for each in resources if getattr(each, "ours", False)}
-    return Run(machine, order, ledger, Observed(machine, resources, pending), owned)
+    return Run(machine, order, ledger, Observed(machine, resources, pending), owned, guard)
 
 
 def close(ledger: Ledger, reports: Sequence[Report]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mvpc.device.converge.connections import vpn_state
 from mvpc.device.converge.files import KEYS
+from mvpc.device.converge.guard import is_pending, undone
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine, look, read_text
 from mvpc.device.converge.observed import Observed
@@ -31,6 +32,8 @@ def cheap_facts(machine: Machine, ledger: Ledger) -> dict[str, Any]:
         "disk_encrypted": is_encrypted(machine),
         "wireguard_public_key": read_text(machine.path(f"{KEYS}/wireguard.pub")) or None,
         "ledger": ledger.state,
+        "unconfirmed": is_pending(machine),
+        "undone": undone(machine),
     }
 
 

@@ -61,7 +61,7 @@ def file_steps(walk: Walk, file: File) -> Iterator[Step]:
     now = look(path)
     if not file.present:
         if now is not None:
-            yield Step(f"{label} exists", f"{label} deleted", partial(delete, path), file.notify)
+            yield Step(f"{label} exists", f"{label} deleted", partial(delete, path), file.notify, path=file.path)
         return
     odd = differences(walk.machine, file, now)
     if odd:
@@ -69,7 +69,7 @@ def file_steps(walk: Walk, file: File) -> Iterator[Step]:
         differs = f"{label} differs ({', '.join(odd)})", f"{label} updated ({', '.join(odd)})"
         found, done = missing if now is None else differs
         diff = unified_diff(walk.machine, file, now) if walk.with_diff else ""
-        yield Step(found, done, partial(install, walk.machine, file), file.notify, diff=diff)
+        yield Step(found, done, partial(install, walk.machine, file), file.notify, diff=diff, path=file.path)
 
 
 def differences(machine: Machine, file: File, now: os.stat_result | None) -> list[str]:

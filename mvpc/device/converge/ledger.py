@@ -64,14 +64,18 @@ class Ledger:
         if self.generation != self.next_generation:
             self._save(self.entries)
 
-    def _save(self, entries: Mapping[str, Entry]) -> None:
+    def text(self, entries: Mapping[str, Entry]) -> bytes:
+        """The file as it is with these entries."""
         data = {
             "format": FORMAT,
             "machine_id": self.machine_id,
             "generation": self.next_generation,
             "components": {name: write_entry(entry) for name, entry in entries.items()},
         }
-        write_private(self.machine, self.machine.path(LEDGER), json.dumps(data).encode())
+        return json.dumps(data).encode()
+
+    def _save(self, entries: Mapping[str, Entry]) -> None:
+        write_private(self.machine, self.machine.path(LEDGER), self.text(entries))
         self.generation, self.entries, self.state = self.next_generation, entries, "ok"
 
 

@@ -17,13 +17,14 @@ from mvpc.device.converge.files import (
     fingerprint,
     gone_file_steps,
 )
+from mvpc.device.converge.guard import is_guarded
 from mvpc.device.converge.ledger import Entry
 from mvpc.device.converge.machine import Machine
 from mvpc.device.converge.packagelocks import await_package_locks
 from mvpc.device.converge.packages import missing_packages, needless_packages, package_steps, transact_together
 from mvpc.device.converge.resources import Connection, File, Package, Unit
 from mvpc.device.converge.units import early_steps, gone_unit_steps, late_steps, unit_steps
-from mvpc.device.converge.walk import Walk
+from mvpc.device.converge.walk import Run, Walk
 from mvpc.device.converge.words import Failure, Step, explain
 
 
@@ -95,6 +96,8 @@ def walk_through(walks: Sequence[Walk]) -> Iterator[Report]:
         take_phase(phase, [course for course in courses if not course.report.error])
     for course in courses:
         yield finish(course)
+    if walks and walks[0].apply:
+        walks[0].run.guard.count_down(ledger_if_undone(walks[0].run))
 
 
 def open_up(walk: Walk) -> Report:
@@ -182,7 +185,23 @@ def announce(walk: Walk, steps: Sequence[Step]) -> None:
         walk.pending.update(dict.fromkeys(word for step in steps for word in step.notify))
     if walk.apply:
         walk.run.owned.update(step.takes for step in steps if step.takes)
+        keep_the_way_back(walk.run, steps)
         mark_unfinished(walk)
+
+
+def keep_the_way_back(run: Run, steps: Sequence[Step]) -> None:
+    """Before the first step that may keep everybody out, keep what brings them in again."""
+    if any(is_guarded(step.path) for step in steps):
+        files = [each.file() if isinstance(each, Connection) else each for each in run.resources]
+        guarded = [each for each in files if isinstance(each, File) and is_guarded(each.path)]
+        words = [word for each in guarded for word in each.notify]
+        run.guard.arm(dict.fromkeys(each.path for each in guarded), words, ledger_if_undone(run))
+
+
+def ledger_if_undone(run: Run) -> bytes:
+    """What the ledger must say when files are taken back: no component is finished, and nothing is forgotten."""
+    unfinished = {walk.component.name: entry_of(walk, united(walk)) for walk in run.walks}
+    return run.ledger.text({**run.ledger.entries, **unfinished})
 
 
 def take(phase: Phase, course: Course, steps: Sequence[Step]) -> None:
@@ -204,8 +223,12 @@ def take(phase: Phase, course: Course, steps: Sequence[Step]) -> None:
 
 def mark_unfinished(walk: Walk) -> None:
     """Remember what was there before or will be there: after a crash each of them may be."""
-    resources = {each.identity: each for each in (*walk.before.resources, *walk.component.resources)}
-    walk.run.ledger.put(walk.component.name, entry_of(walk, resources.values()))
+    walk.run.ledger.put(walk.component.name, entry_of(walk, united(walk)))
+
+
+def united(walk: Walk) -> Iterable[Any]:
+    """The resources that the component had, and those that it has."""
+    return {each.identity: each for each in (*walk.before.resources, *walk.component.resources)}.values()
 
 
 def entry_of(walk: Walk, resources: Iterable[Any], digest: str = "") -> Entry:

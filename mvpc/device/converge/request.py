@@ -43,6 +43,8 @@ class Order:
     diff: bool
     updates: bool
     """Whether a probe shall also count the updates that are pending: apt takes longer for it than all the rest."""
+    undo: str
+    """Program that takes an apply back when nobody gets in again; empty when nothing is to be taken back."""
     components: tuple[Component, ...]
 
 
@@ -50,11 +52,11 @@ def read_order(request: Any) -> Order:
     """Check a whole request before anything is touched; raises Refused."""
     if not isinstance(request, dict) or request.get("format") != FORMAT:
         raise Refused(f"the request is not of format {FORMAT}")
-    odd = request.keys() ^ {"format", "action", "device", "generation", "diff", "updates", "components"}
+    odd = request.keys() ^ {"format", "action", "device", "generation", "diff", "updates", "undo", "components"}
     if odd:
         raise Refused(f"request: unknown or missing: {', '.join(sorted(odd)):.80}")
     action, generation, components = request["action"], request["generation"], request["components"]
-    diff, updates = request["diff"], request["updates"]
+    diff, updates, undo = request["diff"], request["updates"], read_field("str", "undo", request["undo"])
     if action not in ACTIONS:
         raise Refused(f"unknown action {action!r:.40}")
     if type(generation) is not int or {type(diff), type(updates)} != {bool} or not isinstance(components, list):
@@ -62,7 +64,7 @@ def read_order(request: Any) -> Order:
     read = tuple(map(read_component, components))
     if len({each.name for each in read}) != len(read):
         raise Refused("a component is given twice")
-    return Order(action, generation, diff, updates, read)
+    return Order(action, generation, diff, updates, undo, read)
 
 
 def read_component(data: Any) -> Component:

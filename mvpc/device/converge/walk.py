@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
+from mvpc.device.converge.guard import Guard
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine
 from mvpc.device.converge.observed import Observed
@@ -24,13 +27,22 @@ class Run:
     seen: Observed
     owned: set[str]
     """Identities of packages and units that are there because of mvpc; grows during the run."""
+    guard: Guard
+    walks: list[Walk] = field(default_factory=list)
+    """All walks of the run."""
 
     @property
     def kept_packages(self) -> frozenset[str]:
         """Packages that no removal may take along."""
-        wanted = [each for component in self.order.components for each in component.resources]
-        wanted += [each for entry in self.ledger.entries.values() for each in entry.resources]
-        return LIFELINES | {each.name for each in wanted if isinstance(each, Package) and each.present}
+        return LIFELINES | {each.name for each in self.resources if isinstance(each, Package) and each.present}
+
+    @property
+    def resources(self) -> Iterator[Any]:
+        """Everything that a component has in the order, or had in the ledger."""
+        for component in self.order.components:
+            yield from component.resources
+        for entry in self.ledger.entries.values():
+            yield from entry.resources
 
     def claims_besides(self, name: str) -> set[str]:
         """Identities that other components have, in the ledger or in the order."""
@@ -44,6 +56,7 @@ class Walk:
 
     def __init__(self, run: Run, component: Component) -> None:
         self.run, self.component = run, component
+        run.walks.append(self)
         self.machine, self.seen = run.machine, run.seen
         self.apply, self.probe = run.order.action == "apply", run.order.action == "probe"
         self.with_diff = run.order.diff

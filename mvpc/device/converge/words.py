@@ -45,6 +45,8 @@ class Step:
     takes: str = ""
     """Identity of a resource that is there because of mvpc from now on."""
     diff: str = ""
+    path: str = ""
+    """The file that it changes, if it is one."""
 
 
 def gist(err: str, out: str = "") -> str:

@@ -114,6 +114,7 @@ class Laptops:
                 "generation": 1 << 31,
                 "diff": False,
                 "updates": False,
+                "undo": "",
                 "components": [component_to_dict(each) for each in bundle.components],
             }
             answer = parse_answer(_ask(device, room, program(request)))

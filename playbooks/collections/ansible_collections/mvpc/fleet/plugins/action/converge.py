@@ -8,14 +8,15 @@ import resource
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from mvpc.device import Answer, ComponentAnswer, parse_answer, program
+from mvpc.device import Answer, ComponentAnswer, parse_answer, program, undo_source
 from mvpc.errors import MvpcError
 from mvpc.model import HostWork, Outcome
 from mvpc.project import load_project
@@ -27,6 +28,9 @@ SPEC = {
 }
 COMMAND = "/usr/bin/python3 -I -"
 TOO_MUCH = "the laptop talks without end; it was cut off"
+SHUT_OUT = "after the change nobody could get in any more; the laptop takes it back by itself within three minutes"
+AGAIN_SECONDS, AGAIN_PAUSE = 120, 5
+"""How long to try to get in again, and how long to wait between two tries. The laptop waits a minute longer."""
 SPARE_MEMORY = 64 << 20
 """Bytes that a worker may need for a laptop beyond what it has at the start."""
 SPARE_SECONDS = 15
@@ -47,8 +51,23 @@ class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
             return result | _given_up(names, variables)
         if journal == "begin":
             return result if self._task.check_mode else result | self._begin(_bundle(variables), names)
-        action = "check" if self._task.check_mode else "apply"
-        return result | _told(names, self._ask(action, _bundle(variables), names))
+        action, bundle = "check" if self._task.check_mode else "apply", _bundle(variables)
+        answer = self._ask(action, bundle, names)
+        if answer.facts.get("unconfirmed") is True:
+            self._get_in_again(bundle)
+        return result | _told(names, answer)
+
+    def _get_in_again(self, bundle: Mapping[str, Any]) -> None:
+        """Confirm a change of the way in, over a new connection: the one that is open proves nothing any more."""
+        deadline = time.monotonic() + AGAIN_SECONDS
+        while True:
+            self._connection.reset()
+            with suppress(AnsibleConnectionFailure, AnsibleActionFail):
+                if self._ask("probe", bundle, []).facts.get("unconfirmed") is False:
+                    return
+            if time.monotonic() > deadline:
+                raise AnsibleActionFail(SHUT_OUT)
+            time.sleep(AGAIN_PAUSE)
 
     def _begin(self, bundle: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         answer = self._ask("begin", bundle, names)
@@ -65,6 +84,7 @@ class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
                 "generation": bundle["generation"],
                 "diff": bool(self._task.diff),
                 "updates": False,
+                "undo": undo_source() if action == "apply" else "",
                 "components": [_component(bundle, name) for name in names],
             }
         )
