@@ -1,54 +1,30 @@
-"""Decide who changes, what and why, and who does not and why. Pure: no I/O, no clock."""
+"""Make plans, and tell what waits for sleeping laptops and what laptops have proved."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
-from mvpc.localroles import role_of
 from mvpc.model import (
     ROLLED_OUT_STATES,
     Action,
-    Bundle,
     Change,
-    Component,
     ComponentResult,
-    ComponentState,
     Device,
     Outcome,
     Plan,
-    Probe,
     Reach,
     Ring,
-    Scalar,
     Skip,
     Skipped,
-    Source,
 )
+from mvpc.plan.differences import difference
+from mvpc.plan.subject import Subject
 from mvpc.rings import DEFAULT_RINGS, Member, join_last, place
 from mvpc.sample import draw
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
-    """One selected laptop with all that a decision about it needs."""
-
-    device: Device
-    ressort: str
-    operator: str
-    bundle: Bundle | None = None
-    """What it should be; None when it is not rolled out to at all."""
-    sources: Mapping[str, Source] = field(default_factory=dict)
-    """Settings path -> the line that set it."""
-    recorded: Mapping[str, ComponentState] = field(default_factory=dict)
-    """Component -> what our records say was last done."""
-    drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Component -> what differed when the laptop was last asked."""
-    probe: Probe | None = None
-    """What the laptop itself said just now; None when it was not asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +123,7 @@ def _sampled(subject: Subject) -> Iterator[Change]:
 
 def _everything(subject: Subject, known: Sequence[Change]) -> Iterator[Change]:
     """What differs, and all the rest as well. A laptop that does not answer gets only what differs."""
-    if subject.probe and not _answered(subject):
+    if subject.probe and not subject.answered:
         yield from known
         return
     differing = {change.component: change for change in known}
@@ -178,12 +154,12 @@ def waiting(subjects: Iterable[Subject]) -> Iterator[Change]:
 def proofs(subjects: Iterable[Subject]) -> Iterator[ComponentResult]:
     """What laptops just proved and our records did not know, or knew otherwise."""
     for subject in subjects:
-        if subject.bundle is None or subject.probe is None or not _answered(subject):
+        if subject.bundle is None or subject.probe is None or not subject.answered:
             continue
         for component in subject.bundle.components:
             state = subject.recorded.get(component.name)
             known = state and state.digest == component.digest and not state.outcome.is_bad
-            if not known and _from_probe(subject, component) is None:
+            if not known and difference(subject, component, None) is None:
                 yield ComponentResult(
                     device=subject.device.hostname,
                     component=component.name,
@@ -231,8 +207,7 @@ def _changes(subject: Subject, now: datetime | None = None) -> Iterator[Change]:
     if subject.bundle is None or not_managed(subject.device):
         return
     for component in subject.bundle.components:
-        found = _from_probe(subject, component) if _answered(subject) else _from_records(subject, component)
-        if found := found or (_aged(subject, component, now) if now else None):
+        if found := difference(subject, component, now):
             action, reason, source = found
             yield Change(
                 device=subject.device.hostname,
@@ -242,79 +217,6 @@ def _changes(subject: Subject, now: datetime | None = None) -> Iterator[Change]:
                 source=str(source or ""),
                 digest=component.digest,
             )
-
-
-def _answered(subject: Subject) -> bool:
-    return subject.probe is not None and subject.probe.reach is Reach.REACHED
-
-
-_Finding = tuple[Action, str, Source | None]
-
-
-def _from_probe(subject: Subject, component: Component) -> _Finding | None:
-    assert subject.probe is not None  # noqa: S101 - _answered() holds
-    on_device = subject.probe.digests.get(component.name)
-    if on_device is None:
-        return Action.CREATE, "never applied", None
-    if on_device == "":
-        return Action.REPAIR, "the last attempt did not finish", None
-    if on_device != component.digest:
-        return _update(subject, component)
-    if drift := subject.probe.drift.get(component.name):
-        more = f" (+{len(drift) - 1} more)" if len(drift) > 1 else ""
-        return Action.REPAIR, f"drift: {drift[0]}{more}", None
-    return None
-
-
-def _from_records(subject: Subject, component: Component) -> _Finding | None:
-    state = subject.recorded.get(component.name)
-    if state is None or not state.digest:
-        return Action.CREATE, "never applied", None
-    if state.outcome.is_bad:
-        return Action.REPAIR, "the last attempt failed", None
-    if state.digest != component.digest:
-        return _update(subject, component)
-    drift = subject.drift.get(component.name)
-    return (Action.REPAIR, f"drift when it was last asked: {drift[0]}", None) if drift else None
-
-
-def _aged(subject: Subject, component: Component, now: datetime) -> _Finding | None:
-    """A role that is to be run again, since no probe sees what has become of its work."""
-    state, days = subject.recorded.get(component.name), component.role.max_age_days if component.role else 0
-    if state is None or not days or now - state.at < timedelta(days=days):
-        return None
-    return Action.FULL, f"last run {(now - state.at).days} days ago", None
-
-
-def _update(subject: Subject, component: Component) -> _Finding:
-    state = subject.recorded.get(component.name)
-    if component.role and component.role.taken_off:
-        role = component.role.role
-        return Action.UPDATE, f"role {role} is taken off", subject.sources.get(f"local.{role}.state")
-    edits = [] if state is None else list(_edits(state.inputs, component.inputs))
-    if not edits:
-        return Action.UPDATE, "a secret, template or catalogue entry changed", None
-    path, words = edits[0]
-    more = f" (+{len(edits) - 1} more)" if len(edits) > 1 else ""
-    return Action.UPDATE, words + more, subject.sources.get(path)
-
-
-def _edits(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> Iterator[tuple[str, str]]:
-    """Changed settings in words, removals first since they are what people most need to see."""
-    for path in old:
-        if path not in new:
-            yield path, _of_role(path, "lacks") or f"- {path}"
-    for path, value in new.items():
-        if path not in old:
-            yield path, _of_role(path, "new") or f"+ {path} = {value}"
-        elif old[path] != value:
-            yield path, _of_role(path, "changed") or f"{path}: {old[path]} -> {value}"
-
-
-def _of_role(path: str, how: str) -> str:
-    """A changed file of a role in words; empty for settings."""
-    found = role_of(path)
-    return f"role {found[0]} {how}: {found[1]}" if found else ""
 
 
 def _fingerprint(data: object) -> str:
