@@ -116,7 +116,8 @@ class CallbackModule(CallbackBase):  # noqa: D101 - see DOCUMENTATION
         host = result.host.get_name()
         changes = [*part["changes"], *self._changed.pop(host, ())]
         outcome = "changed" if changes and part["outcome"] == "unchanged" else part["outcome"]
-        error = part["error"] or (self._failed.pop(host, "") if outcome == "failed" else "")
+        why = self._failed.pop(host, "") or "the role failed"
+        error = part["error"] or (why if outcome == "failed" else "")
         return {**part, "changes": changes, "outcome": outcome, "error": error}
 
     def _result(self, host: str, part: Mapping[str, Any]) -> None:
