@@ -18,6 +18,11 @@ def safe(text: object, *, limit: int = 2000) -> str:
     return shown if len(raw) <= limit else shown + "…"
 
 
+def first_line(text: str) -> str:
+    """The first line that says something; empty where none does."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
 def _visible(character: str) -> str:
     if character.isascii():
         return character if character.isprintable() else f"\\x{ord(character):02x}"

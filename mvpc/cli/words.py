@@ -27,3 +27,14 @@ def local(moment: datetime | None) -> str:
 def count(number: int, noun: str) -> str:
     """`1 device`, `2 devices`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def span(length: timedelta) -> str:
+    """`12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`."""
+    seconds = max(0, int(length.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"

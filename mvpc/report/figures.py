@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mvpc.model import Action, ComponentResult, Outcome, Plan, RolloutRecord, Skip
+from mvpc.text import first_line
 
 
 class Fate(StrEnum):
@@ -123,7 +124,7 @@ def by_ring(plan: Plan, fared: Mapping[str, Fate]) -> list[Group]:
 def failures(record: RolloutRecord) -> list[Failure]:
     """Every component that failed, by laptop, with the first line of what was said."""
     return [
-        Failure(result.device, place(record.plan, result.device), result.component, _first_line(result.error))
+        Failure(result.device, place(record.plan, result.device), result.component, first_line(result.error))
         for result in sorted(record.results, key=lambda result: (result.device, result.component))
         if result.outcome.is_bad
     ]
@@ -134,7 +135,7 @@ def waiting(record: RolloutRecord) -> list[Waiting]:
     parts: dict[str, dict[str, str]] = {}
     for result in record.results:
         if result.outcome.waits:
-            parts.setdefault(result.device, {})[result.component] = _first_line(result.error)
+            parts.setdefault(result.device, {})[result.component] = first_line(result.error)
     asleep = {skip.device for skip in record.plan.skipped}
     return [
         Waiting(
@@ -181,7 +182,3 @@ def _place(plan: Plan, device: str) -> Iterator[str]:
         yield ressort.upper()
     if authority := plan.authorities.get(device):
         yield authority
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -66,8 +66,9 @@ class Admin:
         return done.stdout + done.stderr
 
     def json(self, *arguments: str, expect: int = 0) -> Any:
-        """Run mvpc with --json and return the data."""
-        return json.loads(self.mvpc(*arguments, "--json", expect=expect))
+        """Run mvpc with --json and return the data; of JSON Lines, that of the last one."""
+        printed = self.mvpc(*arguments, "--json", expect=expect)
+        return json.loads(printed.splitlines()[-1] if printed.startswith('{"event"') else printed)
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start mvpc in a session of its own, so that killing it kills nothing else; it writes into `said`."""

@@ -21,7 +21,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("strict",),
     ("catalogue", "inventory", "localroles"),
     ("settings",),
-    ("render", "plan", "status", "device", "report"),
+    ("render", "plan", "status", "device", "report", "progress"),
     ("compile", "job"),
     ("rollout",),
     ("playbook", "store", "ssh", "images", "lab", "nmcli", "testing"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonOption, RessortOption
+from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonLinesOption, RessortOption
 from mvpc.cli.rollout import looking, reporting, steering
 from mvpc.cli.rollout.starting import begin, from_file, made_now
 from mvpc.errors import InputError
@@ -39,7 +39,7 @@ def rollout(
     ] = None,
     full: FullOption = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
-    as_json: JsonOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Bring laptops to what their profiles say: show the plan, ask, converge ring by ring, verify.
 

@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from mvpc.cli import signals
-from mvpc.cli.console import BAD, OK, WARN, print_json, say, terminal
+from mvpc.cli.console import BAD, OK, WARN, say
 from mvpc.cli.context import current_project, login, now
 from mvpc.cli.planning import plan_as_json, prober
 from mvpc.cli.rollout.surprises import say_surprises
+from mvpc.cli.rollout.views import print_end, watching
 from mvpc.cli.words import count
 from mvpc.errors import RolloutError
 from mvpc.job import Job
-from mvpc.model import (
-    ComponentResult,
-    Outcome,
-    Plan,
-    PlannedRing,
-    ResultsStored,
-    RingBegun,
-    RolloutEvent,
-    RolloutState,
-    Skip,
-)
+from mvpc.model import Outcome, Plan, RolloutEvent, RolloutState, Skip
 from mvpc.playbook import AnsibleRunner
 from mvpc.project import Project
 from mvpc.rollout import Observer, Rollout, Seams, roll_out
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
-from mvpc.text import safe
 
-_STYLE = {
-    Outcome.UNCHANGED: "",
-    Outcome.CHANGED: OK,
-    Outcome.DEFERRED: WARN,
-    Outcome.UNREACHABLE: WARN,
-    Outcome.FAILED: BAD,
-    Outcome.NEEDS_REPAIR: BAD,
-}
 AT_REST = 5
 """Exit code of a rollout that came to rest before its end."""
 SAMPLE_DIFFERED = 6
@@ -71,11 +48,10 @@ def check_approval(project: Project, plan: Plan) -> None:
         )
 
 
-def run(job: Job, *, quiet: bool) -> Rollout:
-    """Carry out the job; unless `quiet`, show every result as it arrives."""
+def run(job: Job, *, as_json: bool) -> Rollout:
+    """Carry out the job and show how it goes: live, as lines, or as JSON Lines."""
     project = current_project()
-    total = len(job.plan.changes) - len(job.skip) + len(job.asleep)
-    with _observer(job.plan.rings, total, quiet=quiet) as observer:
+    with watching(as_json=as_json) as observer:
         seams = Seams(
             runner=AnsibleRunner(
                 playbooks=project.root / "playbooks",
@@ -103,52 +79,10 @@ class _Enduring:
             self.shown.observe(event)
 
 
-@contextmanager
-def _observer(rings: Sequence[PlannedRing], total: int, *, quiet: bool) -> Iterator[Observer]:
-    """One line for each result and, on a terminal, a bar below them for as long as the rollout lives."""
-    if quiet:
-        yield _Quiet()
-        return
-    console = terminal()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        sizes = {ring.name: len(ring.devices) for ring in rings}
-        yield _Lines(console, bar, bar.add_task("rolling out", total=total), sizes)
-
-
-class _Quiet:
-    def observe(self, event: RolloutEvent) -> None:
-        """Say nothing."""
-
-
-@dataclass
-class _Lines:
-    console: Console
-    bar: Progress
-    task: TaskID
-    rings: dict[str, int]
-
-    def observe(self, event: RolloutEvent) -> None:
-        """Print results and rings."""
-        if isinstance(event, ResultsStored):
-            for result in event.results:
-                self.console.print(Text(safe(_line(result)), style=_STYLE[result.outcome]), soft_wrap=True)
-            self.bar.advance(self.task, len(event.results))
-        elif isinstance(event, RingBegun):
-            if len(self.rings) > 1:
-                self.console.print(Text(safe(f"Ring {event.ring}: {count(self.rings[event.ring], 'device')}")))
-            self.bar.update(self.task, description=safe(event.ring))
-
-
-def _line(result: ComponentResult) -> str:
-    detail = result.error or (count(len(result.changes), "change") if result.changes else "")
-    return f"  {result.device:<16}{result.component:<10}{result.outcome:<12}{detail}"
-
-
 def finish(plan: Plan, done: Rollout | None, *, as_json: bool) -> NoReturn:
     """Say how it ended, and leave with the exit code that means so; `done` is None where there was nothing to do."""
     if as_json:
-        print_json({"plan": plan_as_json(plan), "rollout": _as_json(done)})
+        print_end(now(), {"plan": plan_as_json(plan), "rollout": _as_json(done)})
     else:
         _say_how(plan, done)
     raise typer.Exit(_exit_code(plan, done))

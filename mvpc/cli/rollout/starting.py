@@ -44,4 +44,4 @@ def begin(plan: Plan, subjects: list[Subject], *, yes: bool, as_json: bool) -> N
     if plan.changes and not yes and not confirm("Roll out?"):
         say("nothing was changed")
         raise typer.Exit(1)
-    finish(plan, run(job, quiet=as_json), as_json=as_json)
+    finish(plan, run(job, as_json=as_json), as_json=as_json)

@@ -10,7 +10,7 @@ import typer
 from mvpc.cli import signals
 from mvpc.cli.console import say
 from mvpc.cli.context import actor, current_project, login, now, today
-from mvpc.cli.planning import JsonOption, examine, show_plan
+from mvpc.cli.planning import JsonLinesOption, examine, show_plan
 from mvpc.cli.rollout.running import check_approval, finish, run
 from mvpc.cli.rollout.starting import begin, made_now
 from mvpc.cli.words import count
@@ -39,7 +39,7 @@ def approve(
 def resume(
     number: Number,
     promote: Annotated[bool, typer.Option("--promote", help="Open the gate that holds it.")] = False,
-    as_json: JsonOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Carry a rollout on where it came to rest. Laptops are asked first; what they prove is not done again."""
     project = current_project()
@@ -52,13 +52,13 @@ def resume(
     fleet = Fleet(project, on=today())
     subjects = examine(fleet, fleet.named(found.plan.ressorts), ask=True)
     job = make_job(found.plan, subjects, actor=actor(), earlier=found)
-    finish(found.plan, run(job, quiet=as_json), as_json=as_json)
+    finish(found.plan, run(job, as_json=as_json), as_json=as_json)
 
 
 def retry(
     number: Number,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
-    as_json: JsonOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Begin a new rollout for the laptops of an earlier one that failed or were not reached."""
     with Reader(current_project().database) as reader:
@@ -108,7 +108,7 @@ def _sweep(project: Project) -> None:
     if plan.changes:
         check_approval(project, plan)
         show_plan(plan, each_device=False)
-        run(make_job(plan, back, actor=actor()), quiet=False)
+        run(make_job(plan, back, actor=actor()), as_json=False)
     # Those that came back and already are what they should be wait no longer.
     Store(project.database).settle([each.device.hostname for each in back if each.device.hostname not in plan.devices])
 
