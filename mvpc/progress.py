@@ -148,6 +148,11 @@ class Progress:
         """Laptops that failed, also those that a person must repair."""
         return sum(number for outcome, number in self.outcomes.items() if outcome.is_bad)
 
+    @property
+    def under_way(self) -> list[str]:
+        """Laptops of the rings begun so far that are not finished."""
+        return list(self._open)
+
     def rate(self, now: datetime) -> float:
         """Laptops per minute of late; 0 where it is too soon to tell."""
         if self._working_since is None or now - self._working_since < _TOO_SOON:

@@ -18,9 +18,9 @@ from mvpc.cli.planning import (
     RessortOption,
     examine,
     plan_as_json,
-    show_plan,
     thoroughness,
 )
+from mvpc.cli.planview import show_plan
 from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import Plan

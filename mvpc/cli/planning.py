@@ -1,4 +1,4 @@
-"""What `mvpc plan` and `mvpc rollout` share: select, ask the laptops, decide, and show the decision."""
+"""What `mvpc plan` and `mvpc rollout` share: select, ask the laptops, decide."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mvpc.cli.console import BAD, OK, WARN, print_table, say
 from mvpc.cli.context import now
-from mvpc.cli.words import count
 from mvpc.fleet import Fleet
-from mvpc.model import Action, Device, Gate, Plan, Scalar, Skip
+from mvpc.model import Device, Plan, Scalar
 from mvpc.plan import Subject, Thoroughness, proofs
 from mvpc.planfile import to_data
 from mvpc.project import Project
@@ -33,17 +31,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON Lines: each event as it happens, everything in the last line.")
 ]
-
-_SKIPPED = {
-    Skip.VERIFIED: ("unchanged", OK),
-    Skip.RECORDED: ("unchanged", OK),
-    Skip.UNREACHABLE: ("unreachable", WARN),
-    Skip.REFUSED: ("refused", BAD),
-    Skip.NOT_LINUX: ("not managed", ""),
-    Skip.NOT_ENROLLED: ("not enrolled", WARN),
-    Skip.NOT_IN_SERVICE: ("not in service", ""),
-    Skip.OTHER_OPERATOR: ("other operator", ""),
-}
 
 
 def prober(project: Project) -> SshProber:
@@ -76,52 +63,6 @@ def _inputs(subject: Subject) -> Iterator[tuple[tuple[str, str], Mapping[str, Sc
     if subject.bundle:
         for component in subject.bundle.components:
             yield (subject.device.hostname, component.name), component.inputs
-
-
-def show_plan(plan: Plan, *, each_device: bool) -> None:
-    """Print the plan: identical changes together, then who does not change, and why, then the rings."""
-    total = len(plan.devices) + len(plan.skipped)
-    say(f"Plan {plan.hash} · {plan.scope} · {count(total, 'device')}")
-    if plan.changes:
-        print_table("", ["component", "devices", "action", "why", "where"], _change_rows(plan))
-    if plan.skipped:
-        print_table("", ["not touched", "devices", "why"], _skip_rows(plan))
-    if each_device:
-        print_table("", ["device", "component", "action", "why", "where"], _device_rows(plan))
-    if len(plan.rings) > 1:
-        sizes = " -> ".join(f"{ring.name} {len(ring.devices)}" for ring in plan.rings)
-        say(f"Rings: {sizes} · {_gate(plan.rings[0].gate)}")
-
-
-def _gate(gate: Gate) -> str:
-    limit = f"stops above {gate.max_failed_percent:g} % or {gate.max_failed} failures"
-    return f"{limit} · quorum {gate.quorum_percent:g} %"
-
-
-def _change_rows(plan: Plan) -> Iterator[list[object]]:
-    sample = set(plan.sample)
-    groups = Counter(
-        (change.component, change.action, change.reason, change.source)
-        for change in plan.changes
-        if change.device not in sample
-    )
-    for (component, action, reason, source), number in groups.items():
-        yield [component, number, action, reason, source]
-    if sample:
-        yield ["all", len(sample), Action.FULL, "sample: must report no change", ""]
-
-
-def _skip_rows(plan: Plan) -> Iterator[list[object]]:
-    groups = Counter((_SKIPPED[skip.why][0], skip.detail) for skip in plan.skipped)
-    for (word, detail), number in sorted(groups.items()):
-        yield [word, number, detail]
-
-
-def _device_rows(plan: Plan) -> Iterator[list[object]]:
-    for change in plan.changes:
-        yield [change.device, change.component, change.action, change.reason, change.source]
-    for skip in plan.skipped:
-        yield [skip.device, "", _SKIPPED[skip.why][0], skip.detail, ""]
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from mvpc.model.events import (
     RolloutEnded,
     RolloutEvent,
 )
-from mvpc.model.plans import Action, Change, Gate, Plan, PlannedRing, Ring, Skip, Skipped
+from mvpc.model.plans import Action, Change, Edit, Gate, Plan, PlannedRing, Ring, Skip, Skipped
 from mvpc.model.rollouts import RESUMABLE, HostWork, RolloutRecord, RolloutRow, RolloutState
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "Device",
     "DeviceEvent",
     "DeviceSeen",
+    "Edit",
     "File",
     "Filter",
     "Gate",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mvpc.model.bundles import Scalar
+
 
 class Action(StrEnum):
     """What a rollout will do to one component of one laptop."""
@@ -14,6 +16,36 @@ class Action(StrEnum):
     UPDATE = "update"  #: profile, secret, template or catalogue changed
     REPAIR = "repair"  #: same target as before, but the laptop differs (drift)
     FULL = "full"  #: nothing is known to differ; walked in full all the same
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """One setting that differs from what the component was last made from. Secrets are names of references."""
+
+    path: str
+    old: Scalar = None
+    """None: it was not set."""
+    new: Scalar = None
+    """None: it is no longer set."""
+    source: str = ""
+    """`file:line` that sets it now; empty where nothing does."""
+    whole: str = ""
+    """The map that comes or goes as a whole with this setting; empty where it does not."""
+    words: str = ""
+    """What to say of it where the path is none of a setting."""
+
+    @property
+    def removes(self) -> bool:
+        """Whether something leaves the laptop: the setting itself, or what a profile now wants absent."""
+        return self.new is None or self.new == "absent"
+
+    def __str__(self) -> str:
+        if self.words:
+            return self.words
+        sign = "- " if self.removes else "+ " if self.old is None else ""
+        if self.old is None or self.new is None:
+            return f"{sign}{self.path} = {self.old if self.new is None else self.new}"
+        return f"{sign}{self.path}: {self.old} -> {self.new}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +58,10 @@ class Change:
     reason: str
     source: str = ""
     """`file:line` of the setting that caused it, when one did."""
+    edits: tuple[Edit, ...] = ()
+    """Every setting that differs, removals first; empty where no setting caused it."""
+    drift: tuple[str, ...] = ()
+    """Everything that differs on the laptop, in its own words, where that caused it."""
     digest: str
 
 

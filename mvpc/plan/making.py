@@ -14,6 +14,7 @@ from mvpc.model import (
     Change,
     ComponentResult,
     Device,
+    Edit,
     Outcome,
     Plan,
     Reach,
@@ -23,6 +24,7 @@ from mvpc.model import (
 )
 from mvpc.plan.differences import difference
 from mvpc.plan.subject import Subject
+from mvpc.planfile import change_data
 from mvpc.rings import DEFAULT_RINGS, Member, join_last, place
 from mvpc.sample import draw
 
@@ -63,7 +65,8 @@ def make_plan(
             changes.extend(wanted)
         else:
             skipped.append(reason)
-    work = _fingerprint([asdict(change) for change in changes])
+    shared: dict[tuple[Edit, ...], str] = {}
+    work = _fingerprint([change_data(change, shared) for change in changes])
     placement = place(_members(subjects, changes), rings, salt=work[:6])
     sample, salt = _sample(subjects, skipped, work, thoroughness.sample_percent)
     placement = join_last(placement, sample, rings[-1], why=f"in the sample of unchanged laptops with salt {salt}")
@@ -208,13 +211,14 @@ def _changes(subject: Subject, now: datetime | None = None) -> Iterator[Change]:
         return
     for component in subject.bundle.components:
         if found := difference(subject, component, now):
-            action, reason, source = found
             yield Change(
                 device=subject.device.hostname,
                 component=component.name,
-                action=action,
-                reason=reason,
-                source=str(source or ""),
+                action=found.action,
+                reason=found.reason,
+                source=found.edits[0].source if found.edits else "",
+                edits=found.edits,
+                drift=found.drift,
                 digest=component.digest,
             )
 

@@ -20,7 +20,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("profiles", "organisation"),
     ("strict",),
     ("catalogue", "inventory", "localroles"),
-    ("settings",),
+    ("settings", "edits"),
     ("render", "plan", "status", "device", "report", "progress"),
     ("compile", "job"),
     ("rollout",),

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from mvpc.model import Action, Bundle, Component, ComponentState, LifeCycle, Outcome, Plan, Reach, RoleRun, Skip, Source
 from mvpc.plan import Subject, Thoroughness, make_plan, proofs, waiting
-from mvpc.planfile import from_data, to_data
+from mvpc.planfile import from_data, read_plan, to_data
 from mvpc.testing import NOON, a_bundle, a_device, a_probe
 
 
@@ -268,3 +269,84 @@ def test_a_role_that_is_older_than_it_may_be_is_run_again():
         laptop = with_role(RoleRun(role="printers", max_age_days=days), before={}, now={}, digest="a")
         changes = make_plan("all", [laptop], thoroughness=Thoroughness(now=NOON)).changes
         assert [change.reason for change in changes] == reasons
+
+
+# --- what changes, setting by setting --------------------------------------------------------
+
+
+def updated(old: dict[str, Any], new: dict[str, Any], hostname: str = "nb-000123") -> Subject:
+    """A laptop whose Wi-Fi was made from `old` and will be made from `new`."""
+    state = recorded(base="a", vpn="a", wifi="old", software="a")
+    state["wifi"] = replace(state["wifi"], inputs=old)
+    lines = {path: Source("profiles/base.yml", number) for number, path in enumerate(new, start=1)}
+    bundle = a_bundle(hostname, wifi="new", inputs=new)
+    return subject(device=a_device(hostname), bundle=bundle, recorded=state, sources=lines)
+
+
+def edits_of(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    return [str(edit) for edit in make_plan("all", [updated(old, new)]).changes[0].edits]
+
+
+def test_every_setting_that_differs_is_in_the_plan_and_what_leaves_the_laptop_comes_first():
+    old = {"wifi.a": 1, "wifi.b": "x", "wifi.gone": True, "wifi.tool": "present"}
+    new = {"wifi.a": 2, "wifi.b": "x", "wifi.tool": "absent", "wifi.new": 3}
+    assert edits_of(old, new) == [
+        "- wifi.gone = True",
+        "- wifi.tool: present -> absent",
+        "wifi.a: 1 -> 2",
+        "+ wifi.new = 3",
+    ]
+
+
+def test_a_setting_has_the_line_that_sets_it_and_a_removed_one_has_none():
+    [gone, new] = make_plan("all", [updated({"wifi.gone": 1}, {"wifi.new": 1})]).changes[0].edits
+    assert (gone.old, gone.source, new.source) == (1, "", "profiles/base.yml:1")
+
+
+def test_the_same_number_of_another_kind_is_a_change():
+    assert edits_of({"wifi.a": 1}, {"wifi.a": True}) == ["wifi.a: 1 -> True"]
+
+
+def test_a_map_that_comes_or_goes_as_a_whole_is_named():
+    kept = {"wifi.networks.lan.ssid": "LAN", "wifi.networks.lan.priority": 1}
+    old = kept | {"wifi.networks.old.ssid": "OLD", "wifi.networks.old.eap.identity": "x"}
+    new = {**kept, "wifi.networks.new.ssid": "NEW", "wifi.networks.lan.hidden": True}
+    found = make_plan("all", [updated(old, new)]).changes[0].edits
+    assert {edit.path: edit.whole for edit in found} == {
+        "wifi.networks.old.ssid": "wifi.networks.old",
+        "wifi.networks.old.eap.identity": "wifi.networks.old",
+        "wifi.networks.new.ssid": "wifi.networks.new",
+        "wifi.networks.lan.hidden": "",
+    }
+
+
+def test_all_drift_is_in_the_plan():
+    drift = "file /etc/hosts differs (content)", "unit ssh.service is stopped"
+    assert make_plan("all", [subject(probe=a_probe(drift={"base": drift}))]).changes[0].drift == drift
+
+
+def test_where_records_are_lost_the_plan_does_not_guess_what_changed():
+    plan = make_plan("all", [subject(bundle=a_bundle(wifi="b"), probe=a_probe())])
+    assert plan.changes[0].reason == "it is not what it should be; our records do not know how it was made"
+
+
+def test_the_hash_covers_every_edit():
+    one, other = ({"wifi.a": 1, "wifi.b": value} for value in (1, 2))
+    hashes = {make_plan("all", [updated({"wifi.a": 0, "wifi.b": 0}, new)]).hash for new in (one, other)}
+    assert len(hashes) == 2
+
+
+def test_a_plan_survives_its_file(tmp_path):
+    laptops = [updated({"wifi.a": 1, "wifi.gone": None}, {"wifi.a": 2}, f"nb-{number}") for number in range(3)]
+    plan = make_plan("all", [*laptops, subject(probe=a_probe(reach=Reach.UNREACHABLE))])
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(to_data(plan)))
+    assert read_plan(path) == plan
+
+
+def test_what_many_changes_have_in_common_is_written_once():
+    laptops = [updated({"wifi.a": 1}, {"wifi.a": 2}, f"nb-{number}") for number in range(3)]
+    data = to_data(make_plan("all", laptops))
+    [key] = data["edits"]
+    assert [row["edits"] for row in data["changes"]] == [key] * 3
+    assert data["edits"][key][0]["path"] == "wifi.a"

@@ -199,6 +199,11 @@ def test_a_small_rollout_shows_every_laptop_and_what_was_done():
     ]
 
 
+def test_a_laptop_that_is_being_worked_on_says_so():
+    lines = seen(progress_of(BEGUN, begins(0, SMALL, "broad"), came(30, ("nb-000002", Outcome.CHANGED))))
+    assert lines[4:6] == ["nb-000002  base changed (1)", "nb-000003  under way"]
+
+
 def test_equal_failures_stand_together_by_their_first_line_and_the_latest_comes_first():
     plan = a_plan(broad=names(1, 100))
     progress = progress_of(

@@ -10,7 +10,8 @@ import typer
 
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project
-from mvpc.cli.planning import JsonOption, plan_as_json, show_plan
+from mvpc.cli.planning import JsonOption, plan_as_json
+from mvpc.cli.planview import show_plan
 from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.words import local
 from mvpc.model import ComponentResult, RolloutRecord

@@ -9,7 +9,8 @@ import typer
 
 from mvpc.cli.console import confirm, say
 from mvpc.cli.context import actor, current_project, today
-from mvpc.cli.planning import examine, show_plan, thoroughness
+from mvpc.cli.planning import examine, thoroughness
+from mvpc.cli.planview import show_plan
 from mvpc.cli.rollout.running import check_approval, finish, run
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job

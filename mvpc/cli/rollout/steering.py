@@ -10,7 +10,8 @@ import typer
 from mvpc.cli import signals
 from mvpc.cli.console import say
 from mvpc.cli.context import actor, current_project, login, now, today
-from mvpc.cli.planning import JsonLinesOption, examine, show_plan
+from mvpc.cli.planning import JsonLinesOption, examine
+from mvpc.cli.planview import show_plan
 from mvpc.cli.rollout.running import check_approval, finish, run
 from mvpc.cli.rollout.starting import begin, made_now
 from mvpc.cli.words import count

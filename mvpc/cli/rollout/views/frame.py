@@ -105,7 +105,9 @@ def _ring(ring: RingShare) -> _Row:
 def _middle(progress: Progress) -> list[_Row]:
     """A line for each laptop where they are few, else one for each ressort where they are several."""
     if progress.total <= _FEW:
-        return [_Row(name, _what_came(results)) for name, results in progress.results.items()]
+        came = [_Row(name, _what_came(results)) for name, results in progress.results.items()]
+        left = "open" if progress.ended else "under way"
+        return came + [_Row(name, Text(left)) for name in progress.under_way if name not in progress.results]
     shares = [progress.ressorts[code] for code in sorted(progress.ressorts)]
     return [_Row(share.name, _counts(share), share) for share in shares] if len(shares) > 1 else []
 
@@ -188,10 +190,10 @@ def _failures(progress: Progress, room: int) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2), expand=True)
     table.add_column(no_wrap=True, justify="right")
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, ratio=1)
+    table.add_column(no_wrap=not progress.ended, ratio=1)  # the last frame has room for all of it
     table.add_column(no_wrap=True)
     for group in shown:
-        line = Text(safe(group.line, limit=200), overflow="ellipsis")
+        line = Text(safe(group.line, limit=200), overflow="fold" if progress.ended else "ellipsis")
         table.add_row(Text(f"{group.count}x"), Text(safe(group.component)), line, Text(safe(_who(group)), style=DIM))
     yield table
     if rest := groups[len(shown) :]:
