@@ -18,21 +18,14 @@ from mvpc.job import Job
 from mvpc.model import (
     ComponentResult,
     Device,
-    GateJudged,
     HostWork,
     Outcome,
     Plan,
     PlannedRing,
     Probe,
     Reach,
-    ResultsStored,
-    RingAsked,
-    RingBegun,
-    RingVerified,
-    RolloutBegun,
-    RolloutEnded,
-    RolloutEvent,
     RolloutState,
+    events,
 )
 from mvpc.sample import surprises
 
@@ -90,6 +83,10 @@ class Recorder(Protocol):
         """Store what devices said of themselves."""
         ...
 
+    def record_proofs(self, rollout: int, devices: Sequence[str]) -> None:
+        """Store which laptops said that they are what the rollout wanted."""
+        ...
+
     def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:
         """Let the rollout come to rest, count its devices, and give them free."""
         ...
@@ -98,7 +95,7 @@ class Recorder(Protocol):
 class Observer(Protocol):
     """Whoever watches: a live view, a log."""
 
-    def observe(self, event: RolloutEvent) -> None:
+    def observe(self, event: events.RolloutEvent) -> None:
         """Be told what has happened; it is durable already."""
         ...
 
@@ -200,7 +197,7 @@ class _Walk:
     def all_rings(self) -> tuple[RolloutState, str]:
         """Go through the rings until one says stop; returns how it ended, and why."""
         job, rings = self.job, self.job.plan.rings
-        self._tell(RolloutBegun(at=self._now, number=self.number, plan=job.plan, first_ring=job.first_ring))
+        self._tell(events.RolloutBegun(at=self._now, number=self.number, plan=job.plan, first_ring=job.first_ring))
         self._take([tuple(self._asleep())])
         for position, ring in enumerate(rings):
             if position < self.job.first_ring:
@@ -230,24 +227,24 @@ class _Walk:
         """Let the rollout come to rest."""
         at = self._now
         self.seams.recorder.end_rollout(self.number, at=at, state=state, reason=reason)
-        self._tell(RolloutEnded(at=at, number=self.number, state=state, reason=reason))
+        self._tell(events.RolloutEnded(at=at, number=self.number, state=state, reason=reason))
 
     @property
     def _now(self) -> datetime:
         return self.seams.now()
 
-    def _tell(self, event: RolloutEvent) -> None:
+    def _tell(self, event: events.RolloutEvent) -> None:
         self.seams.observer.observe(event)
 
     def _judge(self, ring: PlannedRing, reason: str) -> str:
-        self._tell(GateJudged(at=self._now, ring=ring.name, reason=reason))
+        self._tell(events.GateJudged(at=self._now, ring=ring.name, reason=reason))
         return reason
 
     def _converge(self, position: int, tally: Tally) -> tuple[RolloutState, str] | None:
         """Bring one ring's laptops to the plan, some at a time; returns why it must stop, if so."""
         work, size = self._work(tally.ring), self.seams.at_once
         wanted = {item.device.hostname: item.components for item in work}
-        self._tell(RingBegun(at=self._now, ring=tally.ring.name, work=wanted))
+        self._tell(events.RingBegun(at=self._now, ring=tally.ring.name, work=wanted))
         for begin in range(0, len(work), size):
             with closing(self.seams.runner.run(work[begin : begin + size])) as arriving:
                 self._take(arriving, tally)
@@ -268,7 +265,7 @@ class _Walk:
     def _take(self, arriving: Iterable[Sequence[ComponentResult]], tally: Tally | None = None) -> None:
         for results in map(tuple, filter(None, arriving)):
             self.seams.recorder.record(self.number, results, self._inputs(results))
-            self._tell(ResultsStored(at=self._now, results=results))
+            self._tell(events.ResultsStored(at=self._now, results=results))
             self.results += results
             if tally:
                 for result in results:
@@ -305,11 +302,12 @@ class _Walk:
         """Applied is not verified: ask every laptop of the ring that neither failed nor waits once more."""
         bad = tally.failed | tally.waiting
         good = [self.job.devices[name] for name in tally.ring.devices if name not in bad]
-        self._tell(RingAsked(at=self._now, ring=tally.ring.name, devices=len(good)))
+        self._tell(events.RingAsked(at=self._now, ring=tally.ring.name, devices=len(good)))
         probes = list(self.seams.prober.probe(good)) if good else []
         self.seams.recorder.record_probes(probes)
         proved = tuple(probe.device for probe in probes if self._proves(probe))
-        self._tell(RingVerified(at=self._now, ring=tally.ring.name, devices=proved))
+        self.seams.recorder.record_proofs(self.number, proved)
+        self._tell(events.RingVerified(at=self._now, ring=tally.ring.name, devices=proved))
         tally.verified = len(proved)
         self.verified += tally.verified
 

@@ -114,6 +114,7 @@ class MemoryRecorder:
     plans: list[Plan] = field(default_factory=list)
     results: list[ComponentResult] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
     rings: list[int] = field(default_factory=list)
     wish: RolloutState | None = None
     """What somebody wishes once the first ring has begun."""
@@ -131,6 +132,10 @@ class MemoryRecorder:
     def record_probes(self, probes: Sequence[Probe]) -> None:
         """Remember the answers."""
         self.probes.extend(probes)
+
+    def record_proofs(self, rollout: int, devices: Sequence[str]) -> None:  # noqa: ARG002
+        """Remember who proved it."""
+        self.verified.extend(devices)
 
     def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:
         """Nothing is locked here."""

@@ -30,28 +30,27 @@ _WIDE = 120
 """From here on, places have a column of their own."""
 
 
-def show_plan(plan: Plan, *, each_device: bool, hint: str = "mvpc plan --devices") -> None:
-    """Print a plan.
-
-    Args:
-        plan: the plan.
-        each_device: whether to list every device, every authority and every change.
-        hint: the command that lists everything.
-    """
+def show_plan(plan: Plan, *, each_device: bool) -> None:
+    """Print a plan; with `each_device`, every device, every authority and every change."""
     total = len(plan.devices) + len(plan.skipped)
     changing = len(plan.devices) - len(plan.sample)
     say(f"Plan {plan.hash} · {plan.scope} · {changing} of {count(total, 'device')} to change")
     most = None if each_device else _MANY
     cut = _show_counts(plan, most)
-    if plan.changes:
-        cut |= _show_changes(plan, most)
-    if plan.skipped:
-        cut |= _show(["not touched", "devices", "why"], list(_skip_rows(plan)), most, "reasons")
+    cut |= show_work(plan, most=most)
     if each_device:
         print_table("", ["device", "component", "action", "why", "where"], _device_rows(plan))
     if cut:
-        say(f"Everything is listed by: {hint}", style=DIM)
+        say("Everything is listed by: mvpc plan --devices", style=DIM)
     _show_rings(plan.rings)
+
+
+def show_work(plan: Plan, *, most: int | None = _MANY) -> bool:
+    """Print what changes, and who does not and why, in at most so many lines each; returns whether that was cut."""
+    cut = _show_changes(plan, most) if plan.changes else False
+    if plan.skipped:
+        cut |= _show(["not touched", "devices", "why"], list(_skip_rows(plan)), most, "reasons")
+    return cut
 
 
 def _show(columns: Sequence[str], rows: Sequence[Sequence[object]], most: int | None, noun: str) -> bool:

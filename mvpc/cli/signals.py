@@ -39,6 +39,8 @@ class _Heard:
     number: int = 0
     at: float = 0.0
     patient: bool = False
+    shown: bool = False
+    """Whether a view shows that one came, and a line of text would only tear it."""
 
 
 _heard = _Heard()
@@ -59,6 +61,16 @@ def patience() -> Iterator[None]:
         yield
     finally:
         _heard.patient = False
+
+
+@contextmanager
+def shown_by_view() -> Iterator[None]:
+    """Within, nothing is written when a signal is noted: a view asks `reason` and shows it."""
+    _heard.shown = True
+    try:
+        yield
+    finally:
+        _heard.shown = False
 
 
 def reason() -> str:
@@ -93,6 +105,8 @@ def _hear(number: int, frame: object) -> None:  # noqa: ARG001 - the signature i
     _heard.number, _heard.at = _heard.number or number, now
     if again or not _heard.patient:
         raise Interrupted(number)
+    if _heard.shown:
+        return
     with suppress(OSError):  # not print(), which may be the very thing that was interrupted
         os.write(2, _NOTED % signal.Signals(number).name.encode())
 

@@ -65,3 +65,5 @@ class RolloutRecord:
     row: RolloutRow
     plan: Plan
     results: tuple[ComponentResult, ...]
+    verified: frozenset[str] = frozenset()
+    """Laptops that said at the end of their ring that they are what the plan wanted."""

@@ -129,7 +129,10 @@ class Reader:
             row = self._connection.execute("SELECT * FROM rollout WHERE id = ?", (min(number, _HIGHEST),)).fetchone()
             if row:
                 results = self._results("result.rollout = ?", (number,))
-                return RolloutRecord(row=rows.rollout(row), plan=rows.plan(row["plan"]), results=results)
+                verified = self._proofs(number)
+                return RolloutRecord(
+                    row=rows.rollout(row), plan=rows.plan(row["plan"]), results=results, verified=verified
+                )
         raise NotFoundError(f"there is no rollout {number}", hint="See `mvpc rollout list`")
 
     def last_rollout(self, hostname: str) -> tuple[RolloutRow, tuple[ComponentResult, ...]] | None:
@@ -184,6 +187,10 @@ class Reader:
             f"JOIN device ON number = result.device WHERE {where} ORDER BY result.at, hostname, component"
         )
         return tuple(rows.result(row) for row in self._connection.execute(query, values))
+
+    def _proofs(self, rollout: int) -> frozenset[str]:
+        query = "SELECT hostname FROM proof JOIN device ON number = proof.device WHERE proof.rollout = ?"
+        return frozenset(row["hostname"] for row in self._connection.execute(query, (rollout,)))
 
     def _not_one(self, text: str, found: Collection[Device]) -> NotFoundError:
         if not text:

@@ -104,6 +104,15 @@ class ApprovalRow(SQLModel, table=True):
     at: str
 
 
+class ProofRow(SQLModel, table=True):
+    """A laptop that said at the end of its ring that it is what the rollout wanted."""
+
+    __tablename__ = "proof"
+
+    rollout: int = Field(foreign_key="rollout.id", primary_key=True)
+    device: int = Field(foreign_key="device.number", primary_key=True)
+
+
 class DeferredRow(SQLModel, table=True):
     """A component that waits for its laptop to wake up."""
 

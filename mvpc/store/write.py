@@ -31,6 +31,7 @@ _DEVICE = table_of(tables.DeviceRow)
 _EVENT = table_of(tables.DeviceEventRow)
 _ROLLOUT = table_of(tables.RolloutTable)
 _APPROVAL = table_of(tables.ApprovalRow)
+_PROOF = table_of(tables.ProofRow)
 _INPUTS = table_of(tables.ComponentInputs)
 _RESULT = table_of(tables.ComponentResultRow)
 _COMPONENT = table_of(tables.ComponentStateRow)
@@ -158,6 +159,13 @@ class Store:
         with writing(self._engine, self._path) as connection:
             numbers = _numbers(connection, {probe.device for probe in probes}, self._path)
             seen.note(connection, numbers, probes)
+
+    def record_proofs(self, rollout: int, devices: Sequence[str]) -> None:
+        """Store which laptops said that they are what the rollout wanted."""
+        with writing(self._engine, self._path) as connection:
+            numbers = _numbers(connection, devices, self._path)
+            found = [{"rollout": rollout, "device": number} for number in numbers.values()]
+            many(connection, upsert(_PROOF).on_conflict_do_nothing(), found)
 
     def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:
         """Let the rollout come to rest, count its devices over all its legs, and give them free."""

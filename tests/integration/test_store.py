@@ -231,6 +231,8 @@ def test_a_rollout_is_kept_with_its_plan_and_results(path: Path, store: Store):
     changed = a_result("nb-000042", Outcome.CHANGED, changes=("file /etc/x updated (content)",))
     failed = a_result("nb-000043", Outcome.FAILED, error="apt-get: disk full")
     store.record(number, [changed, failed], {("nb-000042", "wifi"): {"wifi.networks.lan.ssid": "LAN-MV"}})
+    for _ in range(2):  # a resumed rollout may ask the same laptop again
+        store.record_proofs(number, ["nb-000042"])
     store.end_rollout(number, at=LATER, state=RolloutState.DONE, reason="")
     with Reader(path) as reader:
         record = reader.rollout(number)
@@ -240,6 +242,7 @@ def test_a_rollout_is_kept_with_its_plan_and_results(path: Path, store: Store):
         assert [row.id for row in reader.rollouts()] == [number]
     assert record.plan == PLAN
     assert record.results == (changed, failed)
+    assert record.verified == {"nb-000042"}
     assert (record.row.started, record.row.ended, record.row.state) == (NOON, LATER, RolloutState.DONE)
     assert record.row.counts == {"changed": 1, "failed": 1}
     assert states["nb-000042"]["wifi"].inputs == {"wifi.networks.lan.ssid": "LAN-MV"}

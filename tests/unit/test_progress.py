@@ -204,6 +204,15 @@ def test_a_laptop_that_is_being_worked_on_says_so():
     assert lines[4:6] == ["nb-000002  base changed (1)", "nb-000003  under way"]
 
 
+def test_after_a_signal_it_says_that_nothing_new_is_begun():
+    progress = progress_of(BEGUN, begins(0, SMALL, "pilot"))
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, color_system=None)
+    console.print(frame(progress, now=at(5), width=80, height=23, stop="interrupted by SIGINT"))
+    last = screen.getvalue().splitlines()[-1]
+    assert last == "interrupted by SIGINT: what is in flight finishes; once more ends mvpc"
+
+
 def test_equal_failures_stand_together_by_their_first_line_and_the_latest_comes_first():
     plan = a_plan(broad=names(1, 100))
     progress = progress_of(

@@ -114,6 +114,14 @@ def test_applied_is_not_verified_until_the_laptop_says_so_itself():
     assert (rollout.counts, rollout.verified) == ({Outcome.CHANGED: 3}, 1)
 
 
+def test_who_gave_proof_is_recorded():
+    recorder = MemoryRecorder()
+    drifted = a_probe("nb-1", drift={"base": ("file /etc/hosts differs",)})
+    prober = FakeProber(answers={"nb-1": drifted})
+    roll_out(job(change("nb-1", "base"), change("nb-2", "base")), seams(prober=prober, recorder=recorder))
+    assert recorder.verified == ["nb-2"]
+
+
 def test_an_interrupted_rollout_keeps_what_was_done_and_is_closed_as_interrupted():
     recorder = MemoryRecorder()
     with pytest.raises(KeyboardInterrupt) as raised:

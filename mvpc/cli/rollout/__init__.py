@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonLinesOption, RessortOption
-from mvpc.cli.rollout import looking, reporting, steering
+from mvpc.cli.rollout import looking, reporting, showing, steering
 from mvpc.cli.rollout.starting import begin, from_file, made_now
 from mvpc.errors import InputError
 from mvpc.fleet import Selection
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 app.command("list")(looking.list_rollouts)
-app.command("show")(looking.show_rollout)
+app.command("show")(showing.show_rollout)
 app.command("report")(reporting.report)
 app.command("metrics")(reporting.metrics)
 app.command("approve")(steering.approve)

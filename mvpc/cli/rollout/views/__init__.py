@@ -22,7 +22,8 @@ def watching(*, as_json: bool) -> Iterator[Observer]:
     if as_json:
         yield JsonLines()
     elif console.is_terminal and not console.is_dumb_terminal:
-        with LiveView(console, now=now) as live:
+        live = LiveView(console, now=now)
+        with live.on_screen():
             yield live
     else:
         yield PlainLines(console)

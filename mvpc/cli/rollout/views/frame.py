@@ -29,12 +29,13 @@ COLOURS = {
 _STAGES = {Stage.WAITING: DIM, Stage.RUNNING: "", Stage.ASKING: "", Stage.VERIFIED: OK, Stage.STOPPED: BAD}
 _FEW = 8
 """Up to so many laptops, each one has a line of its own."""
+_STOPPING = "what is in flight finishes; once more ends mvpc"
 _SHORTEST_BAR, _LONGEST_BAR = 10, 40
 _KEPT = 5
 """Lines that are kept for failures, where there are any."""
 
 
-def frame(progress: Progress, *, now: datetime, width: int, height: int) -> RenderableType:
+def frame(progress: Progress, *, now: datetime, width: int, height: int, stop: str = "") -> RenderableType:
     """The view as it is now; where lines are too few, less is shown.
 
     Args:
@@ -42,9 +43,10 @@ def frame(progress: Progress, *, now: datetime, width: int, height: int) -> Rend
         now: the present moment.
         width: columns of the terminal.
         height: lines that may be filled.
+        stop: why nothing new is begun any more, where that is so.
     """
     rings = _rings(progress, max(3, height // 3))
-    room = height - len(rings) - 4  # heading, pace and two empty lines
+    room = height - len(rings) - (5 if stop else 4)  # heading, pace and two empty lines
     middle = _cut(_middle(progress), room - (_KEPT if progress.failures else 0))
     parts: list[RenderableType] = [_heading(progress, now)]
     if middle:
@@ -54,6 +56,8 @@ def frame(progress: Progress, *, now: datetime, width: int, height: int) -> Rend
     else:
         parts += [_table(rings, width), *_devices(middle)]
     parts += [Text(), _pace(progress, now)]
+    if stop and not progress.ended:
+        parts.append(Text(f"{stop}: {_STOPPING}", style=WARN, no_wrap=True, overflow="ellipsis"))
     if progress.failures:
         parts += _failures(progress, max(room - 2, 1))
     return Group(*parts)

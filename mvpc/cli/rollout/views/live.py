@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from mvpc.cli import signals
 from mvpc.cli.rollout.views.frame import frame
 from mvpc.model import RolloutEvent
 from mvpc.progress import Progress
@@ -21,21 +21,22 @@ _LAST_FRAME = 40
 
 
 class LiveView:
-    """Shows a rollout on a terminal for as long as the context lasts."""
+    """Shows a rollout on a terminal while it is `on_screen`."""
 
     def __init__(self, console: Console, *, now: Callable[[], datetime]) -> None:
         self._console, self._now = console, now
         self._progress, self._lock = Progress(), Lock()
         self._height = 0
-        self._live = Live(console=console, get_renderable=self._frame, refresh_per_second=_FRAMES_PER_SECOND)
 
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._height = _LAST_FRAME
-        self._live.stop()
+    @contextmanager
+    def on_screen(self) -> Iterator[None]:
+        """Draw frames for as long as the context lasts."""
+        live = Live(console=self._console, get_renderable=self._frame, refresh_per_second=_FRAMES_PER_SECOND)
+        with signals.shown_by_view(), live:
+            try:
+                yield
+            finally:
+                self._height = _LAST_FRAME
 
     def observe(self, event: RolloutEvent) -> None:
         """Take the event into the next frame."""
@@ -44,5 +45,6 @@ class LiveView:
 
     def _frame(self) -> RenderableType:
         size = self._console.size
+        height = self._height or size.height - 1
         with self._lock:
-            return frame(self._progress, now=self._now(), width=size.width, height=self._height or size.height - 1)
+            return frame(self._progress, now=self._now(), width=size.width, height=height, stop=signals.reason())

@@ -26,6 +26,7 @@ def downgrade() -> None:
         "component_result",
         "component_inputs",
         "approval",
+        "proof",
         "deferred",
         "lease",
         "rollout",
@@ -104,6 +105,11 @@ def _rollouts() -> None:
         sa.Column("plan_hash", sa.String(), primary_key=True),
         sa.Column("approver", sa.String(), primary_key=True),
         _text("at"),
+    )
+    op.create_table(
+        "proof",
+        sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), primary_key=True),
+        sa.Column("device", sa.Integer(), sa.ForeignKey("device.number"), primary_key=True),
     )
     op.create_table(
         "component_inputs",
