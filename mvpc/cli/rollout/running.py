@@ -100,6 +100,8 @@ def _say_how(plan: Plan, done: Rollout | None) -> None:
         say(f"{count(asleep, 'device')} unreachable: not failed, served by the next rollout or by `watch`", style=WARN)
     if refused := reasons.count(Skip.REFUSED):
         say(f"{count(refused, 'device')} refused: not touched, look at them with mvpc status LAPTOP", style=BAD)
+    if done:
+        _say_next(done)
 
 
 def _say_result(done: Rollout) -> None:
@@ -112,10 +114,13 @@ def _say_result(done: Rollout) -> None:
     )
     if done.reason:
         say(f"{done.state}: {done.reason}", style=WARN)
+
+
+def _say_next(done: Rollout) -> None:
     if done.state in {RolloutState.HELD, RolloutState.PAUSED, RolloutState.INTERRUPTED}:
         promote = " --promote" if done.state is RolloutState.HELD else ""
         say(f"Next: mvpc rollout resume {done.number}{promote}")
-    elif failed:
+    elif _failed(done):
         say(f"Next: mvpc rollout show {done.number}, then mvpc rollout retry {done.number}")
 
 
