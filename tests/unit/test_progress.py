@@ -14,6 +14,7 @@ from rich.console import Console
 from mvpc.cli.rollout.views.frame import frame
 from mvpc.cli.rollout.views.jsonlines import JsonLines
 from mvpc.cli.rollout.views.lines import PlainLines
+from mvpc.cli.rollout.views.live import LiveView
 from mvpc.model import (
     Action,
     Change,
@@ -287,6 +288,23 @@ def _large() -> Iterator[RolloutEvent]:
             yield came(seconds, (batch[6], Outcome.FAILED), error=f"{batch[6]} is special")
         yield RingAsked(at=at(seconds), ring=ring.name, devices=len(ring.devices))
         yield RingVerified(at=at(seconds), ring=ring.name, devices=ring.devices[7:])
+
+
+def test_the_last_frame_stays_on_the_screen_also_when_the_rollout_breaks_off():
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80, height=24, color_system=None)
+    live = LiveView(console, now=lambda: at(60))
+    with pytest.raises(KeyboardInterrupt), live.on_screen():
+        for event in (BEGUN, begins(0, SMALL, "pilot"), came(1, ("nb-000001", Outcome.CHANGED))):
+            live.observe(event)
+        live.observe(
+            RolloutEnded(at=at(60), number=42, state=RolloutState.INTERRUPTED, reason="interrupted by a person")
+        )
+        raise KeyboardInterrupt
+    last = screen.getvalue().rsplit("Rollout 42", maxsplit=1)[1]
+    assert "interrupted · 1 min 0 s" in last
+    assert "nb-000001  base changed (1)" in last
+    assert last.endswith("\x1b[?25h")  # the cursor is back
 
 
 # --- plain lines -----------------------------------------------------------------------------
