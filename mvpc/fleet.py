@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -16,14 +16,16 @@ from pathlib import Path
 
 from mvpc.compile import Compiled, Compiler
 from mvpc.errors import InputError, MvpcError, NotFoundError, Problem
-from mvpc.model import Device, Filter, RoleRun
+from mvpc.model import Device, Filter, Plan, Ring, RoleRun
 from mvpc.organisation import Organisation, Period, load_organisation
-from mvpc.plan import Subject, not_managed
+from mvpc.plan import Subject, Thoroughness, make_plan, not_managed
 from mvpc.project import Project
 from mvpc.render import Renderer, role_runs
-from mvpc.secret import SecretFolder
+from mvpc.secret import Secret, SecretFolder, invented
 from mvpc.settings import Profiles
 from mvpc.store.read import Reader
+
+_AS_NEEDED = Thoroughness()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,12 +59,17 @@ class Fleet:
         """All profile layers."""
         return Profiles(self.project.root, admin=self.project.ssh_user)
 
+    @property
+    def secrets(self) -> Callable[[str], Secret]:
+        """Resolves names of secrets; raises SecretError. A simulated fleet has invented ones."""
+        return invented if self.project.chances else SecretFolder(self.project.secrets).resolve
+
     @cached_property
     def compiler(self) -> Compiler:
         """Makes bundles."""
         renderer = Renderer(
             catalogue=self.profiles.catalogue,
-            secrets=SecretFolder(self.project.secrets).resolve,
+            secrets=self.secrets,
             digest_key=digest_key(self.project.make_state()),
             roles=self.profiles.roles,
             ansible=version("ansible-core") if self.profiles.roles else "",
@@ -157,6 +164,24 @@ class Fleet:
         if problems:
             raise InputError.of(problems)
         return subjects
+
+    def plan(
+        self,
+        scope: str,
+        subjects: Sequence[Subject],
+        rings: Sequence[Ring] = (),
+        thoroughness: Thoroughness = _AS_NEEDED,
+    ) -> Plan:
+        """The plan for these subjects; its scope says when they are simulated, wherever it is shown or kept.
+
+        Args:
+            scope: the selection in words.
+            subjects: the laptops, compiled and perhaps asked.
+            rings: other ones than those of the project.
+            thoroughness: what is done beyond what is known to differ.
+        """
+        words = f"SIMULATED {scope}" if self.project.chances else scope
+        return make_plan(words, subjects, rings or self.project.rings, thoroughness)
 
     def is_ours(self, device: Device) -> bool:
         """Whether the laptop runs Linux and belongs to an authority that this project operates."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mvpc.chances import Chances, read_chances
 from mvpc.errors import InputError, Problem
 from mvpc.model import Ring
 from mvpc.ringconfig import read_rings
@@ -45,6 +46,8 @@ class Project:
     """Share of the unchanged laptops that every rollout walks in full, to catch digests and probes that lie."""
     operator: str
     """Whose laptops are rolled out to, as in inventory/organisation.yml; empty means everybody's."""
+    chances: Chances | None
+    """How the laptops behave when all of them are simulated; None when they are real."""
 
     @property
     def database(self) -> Path:
@@ -60,6 +63,20 @@ class Project:
     def images(self) -> Path:
         """Root file systems that were built."""
         return self.state / "images"
+
+    @property
+    def memory(self) -> Path:
+        """What simulated laptops remember."""
+        return self.state / "laptops.db"
+
+    def require_real(self) -> None:
+        """Raises InputError when the laptops are simulated: nothing may be done that needs real ones."""
+        if self.chances:
+            raise InputError(
+                "all laptops of this folder are simulated",
+                where=str(self.root),
+                hint="For real ones, change into the folder of your project",
+            )
 
     def make_state(self) -> Path:
         """Create the state folder, readable by its owner alone, and return it."""
@@ -84,11 +101,16 @@ def find_project(start: Path) -> Project:
 
 
 def load_project(root: Path) -> Project:
-    """Read `mvpc.toml` of one project folder; raises InputError with every problem in it."""
+    """Read `mvpc.toml` of one project folder; raises InputError with every problem in it.
+
+    A simulated fleet keeps its state in its own folder, whatever the copy of `mvpc.toml` there says.
+    """
     settings = _read(root / MARKER)
+    chances = read_chances(root)
     ssh, lab = settings.get("ssh", {}), settings.get("lab", {})
     rollout = settings.get("rollout", {})
-    state = root / Path(settings.get("state", {}).get("folder", ".mvpc")).expanduser()
+    named = Path(settings.get("state", {}).get("folder", ".mvpc")).expanduser()
+    state = root / (named if chances is None else ".mvpc")
     return Project(
         root=root,
         state=state,
@@ -98,10 +120,11 @@ def load_project(root: Path) -> Project:
         approve_above=rollout.get("approve_above", 0),
         sample_percent=rollout.get("sample_percent", 1),
         operator=settings.get("organisation", {}).get("operator", ""),
+        chances=chances,
         lab_home=root / Path(lab.get("home", "/var/lib/mvpc-lab")).expanduser(),
         lab_bridge=lab.get("bridge", "mvpc0"),
         lab_addresses=lab.get("addresses", "10.77.0.0/24"),
-        ssh_key=root / Path(ssh["key"]).expanduser() if "key" in ssh else state / "ssh" / "id_ecdsa",
+        ssh_key=root / Path(ssh["key"]).expanduser() if "key" in ssh and not chances else state / "ssh" / "id_ecdsa",
     )
 
 

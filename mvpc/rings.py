@@ -71,6 +71,12 @@ def join_last(placement: Placement, hostnames: Sequence[str], ring: Ring, *, why
     return Placement(rings=(*before, joined), why=placement.why | dict.fromkeys(hostnames, f"{ring.name}: {why}"))
 
 
+def share(*words: str) -> float:
+    """A number from 0 up to 1 that only depends on the words."""
+    digest = hashlib.sha256("\0".join(words).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
 def _named(member: Member, rings: Sequence[Ring]) -> tuple[str, str] | None:
     """The first ring that names the device or its authority."""
     for ring in rings:
@@ -88,8 +94,8 @@ def _order(members: Sequence[Member], salt: str) -> list[tuple[float, str]]:
         groups[member.authority, member.model].append(member.hostname)
     placed = []
     for group, hostnames in groups.items():
-        offset = _share(salt, *group)
-        ranked = sorted(hostnames, key=lambda name: _share(salt, name))
+        offset = share(salt, *group)
+        ranked = sorted(hostnames, key=lambda name: share(salt, name))
         placed += [((rank + offset) / len(ranked) * 100, name) for rank, name in enumerate(ranked)]
     return sorted(placed)
 
@@ -100,9 +106,3 @@ def _slices(
     """Cut the order at the rings' shares; rounding up, so that the first ring is never empty."""
     ends = [0, *(min(len(order), ceil(len(order) * ring.percent / 100)) for ring in rings)]
     return [(ring, order[begin:end]) for ring, (begin, end) in zip(rings, pairwise(ends), strict=True)]
-
-
-def _share(*words: str) -> float:
-    """A number from 0 up to 1 that only depends on the words."""
-    digest = hashlib.sha256("\0".join(words).encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is not pickled")
+
+
+def invented(reference: str) -> Secret:
+    """A secret of a simulated fleet: as long as a good one, the same for the same name, and no secret at all."""
+    return Secret(f"simulated-{hashlib.sha256(reference.encode()).hexdigest()[:32]}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mvpc.cli.context import is_simulated
 from mvpc.text import safe
 
 _YES = {"y", "yes", "j", "ja"}
@@ -41,7 +42,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 
 def print_json(data: Any) -> None:
-    """Print data as JSON with ASCII escapes, so that no byte of it can steer a terminal."""
+    """Print data as JSON with ASCII escapes, so that no byte of it can steer a terminal.
+
+    Maps from a simulated fleet begin with `"simulated": true`.
+    """
+    if is_simulated() and isinstance(data, dict):
+        data = {"simulated": True} | data
     typer.echo(json.dumps(data, indent=2, ensure_ascii=True, default=str))
 
 

@@ -5,23 +5,39 @@ from __future__ import annotations
 import getpass
 import os
 import pwd
+import sys
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from mvpc.project import Project, find_project
+from mvpc.text import safe
 
 _start: ContextVar[Path | None] = ContextVar("_start", default=None)
+_simulated: ContextVar[bool] = ContextVar("_simulated", default=False)
 
 
 def use_project(folder: Path | None) -> None:
     """Let the commands of this call work in `folder`; None means the current folder."""
     _start.set(folder)
+    _simulated.set(False)
 
 
 def current_project() -> Project:
-    """The project folder of this call; raises InputError when there is none."""
-    return find_project(_start.get() or Path.cwd())
+    """The project folder of this call; raises InputError when there is none.
+
+    The first time, it says so on stderr when the fleet is simulated: no command can be taken for one on real laptops.
+    """
+    project = find_project(_start.get() or Path.cwd())
+    if project.chances and not _simulated.get():
+        _simulated.set(True)
+        sys.stderr.write(f"SIMULATED: no laptop of {safe(project.root)} is real, none is called\n")
+    return project
+
+
+def is_simulated() -> bool:
+    """Whether the project of this call holds a simulated fleet; False before it was looked for."""
+    return _simulated.get()
 
 
 def actor() -> str:

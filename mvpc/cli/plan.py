@@ -24,7 +24,6 @@ from mvpc.cli.planview import show_plan
 from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import Plan
-from mvpc.plan import make_plan
 from mvpc.planfile import to_data
 from mvpc.store.read import Reader
 
@@ -49,11 +48,10 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show who would change, what and why; who would not, and why. Changes nothing on any laptop."""
-    project = current_project()
-    fleet = Fleet(project, on=today())
+    fleet = Fleet(current_project(), on=today())
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
     subjects = examine(fleet, fleet.select(selection), ask=ask)
-    made = make_plan(str(selection), subjects, project.rings, thoroughness(project, full=full))
+    made = fleet.plan(str(selection), subjects, thoroughness=thoroughness(fleet.project, full=full))
     if output:
         _write(made, output)
     if as_json:

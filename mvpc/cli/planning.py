@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from mvpc.cli.context import now
+from mvpc.cli.laptops import prober
 from mvpc.fleet import Fleet
 from mvpc.model import Device, Plan, Scalar
 from mvpc.plan import Subject, Thoroughness, proofs
 from mvpc.planfile import to_data
 from mvpc.project import Project
-from mvpc.ssh import SshProber
 from mvpc.store.write import Store
 
 RessortOption = Annotated[str, typer.Option("--ressort", "-r", help="Only this ressort: its code, in any case.")]
@@ -31,11 +31,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON Lines: each event as it happens, everything in the last line.")
 ]
-
-
-def prober(project: Project) -> SshProber:
-    """Asks the laptops of this project."""
-    return SshProber(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key, now=now)
 
 
 def examine(fleet: Fleet, devices: Sequence[Device], *, ask: bool) -> list[Subject]:

@@ -20,7 +20,6 @@ from mvpc.fleet import Fleet
 from mvpc.model import Device, Workplace
 from mvpc.organisation import Organisation
 from mvpc.profiles import Codes, at_revision, covers, in_order, stray_files, suggestion
-from mvpc.secret import SecretFolder
 from mvpc.settings import DEFAULT, Difference, Profile, Profiles, Report, Value, check, compare, effective, json_schema
 from mvpc.store.read import Reader
 
@@ -52,7 +51,7 @@ def check_all(
     fleet = _fleet()
     devices = _devices(fleet)
     problems, codes = _possible(fleet, devices)
-    secrets = None if without_secrets else usable_key(SecretFolder(fleet.project.secrets).resolve)
+    secrets = None if without_secrets else usable_key(fleet.secrets)
     report = check(fleet.profiles, codes, secrets=secrets)
     found = in_order((*problems, *report.problems)) or [*keyfile_problems(fleet, codes), *_unreadable_roles(fleet)]
     if as_json:

@@ -75,11 +75,10 @@ def _knowledge(reader: Reader, device: Device) -> Knowledge:
 
 def _ask(project: Project, device: Device) -> None:
     """Probe the laptop and store its answer, so that the screen and the records cannot differ."""
-    from mvpc.ssh import SshProber  # noqa: PLC0415 - loads paramiko
+    from mvpc.cli.laptops import prober  # noqa: PLC0415 - loads the rollout
     from mvpc.store.write import Store  # noqa: PLC0415 - loads SQLAlchemy
 
-    prober = SshProber(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key, now=now, updates=True)
-    answer: Probe = next(prober.probe([device]))
+    answer: Probe = next(iter(prober(project, updates=True).probe([device])))
     Store(project.database).record_probes([answer])
     if answer.reach is not Reach.REACHED:
         words = "does not answer" if answer.reach is Reach.UNREACHABLE else "did not answer as it should"

@@ -18,36 +18,44 @@ class _Sample:
     labels: Mapping[str, str]
 
 
-def metrics_text(*, devices: Mapping[tuple[str, LifeCycle], int], waiting: int, last: RolloutRecord | None) -> str:
+def metrics_text(
+    *,
+    devices: Mapping[tuple[str, LifeCycle], int],
+    waiting: int,
+    last: RolloutRecord | None,
+    simulated: bool = False,
+) -> str:
     """What Prometheus reads. Without any rollout there are no numbers about the last one.
 
     Args:
         devices: number of devices by ressort code and state.
         waiting: number of devices that something waits for.
         last: the latest rollout.
+        simulated: whether the fleet is. Its numbers have names of their own, which no rule for the real fleet matches.
     """
+    prefix = "mvpc_simulated" if simulated else "mvpc"
     fleet = [_Sample(number, {"ressort": code, "state": state}) for (code, state), number in sorted(devices.items())]
     lines = [
-        *_family("mvpc_devices", "Devices in the inventory.", fleet),
-        *_family("mvpc_waiting_devices", "Devices that a change waits for.", [_Sample(waiting, {})]),
-        *(_last_rollout(last) if last else ()),
+        *_family(f"{prefix}_devices", "Devices in the inventory.", fleet),
+        *_family(f"{prefix}_waiting_devices", "Devices that a change waits for.", [_Sample(waiting, {})]),
+        *(_last_rollout(last, f"{prefix}_last_rollout") if last else ()),
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _last_rollout(last: RolloutRecord) -> Iterator[str]:
+def _last_rollout(last: RolloutRecord, name: str) -> Iterator[str]:
     began = [_Sample(int(last.row.started.timestamp()), {})]
-    yield from _family("mvpc_last_rollout_timestamp_seconds", "When the latest rollout was started.", began)
+    yield from _family(f"{name}_timestamp_seconds", "When the latest rollout was started.", began)
     counts = Counter(worst(last.results).values())
     outcomes = [_Sample(counts[outcome], {"outcome": outcome}) for outcome in Outcome]
-    yield from _family("mvpc_last_rollout_devices", "Devices of the latest rollout by worst outcome.", outcomes)
+    yield from _family(f"{name}_devices", "Devices of the latest rollout by worst outcome.", outcomes)
     differing = {result.device for result in surprises(last.plan, last.results)}
     sample = [_Sample(len(last.plan.sample), {})]
-    yield from _family("mvpc_last_rollout_sample_devices", "Unchanged devices that it walked in full.", sample)
+    yield from _family(f"{name}_sample_devices", "Unchanged devices that it walked in full.", sample)
     meaning = "Devices of the sample that were not unchanged; anything but 0 means that digests or probes lie."
-    yield from _family("mvpc_last_rollout_sample_differing", meaning, [_Sample(len(differing), {})])
+    yield from _family(f"{name}_sample_differing", meaning, [_Sample(len(differing), {})])
     states = [_Sample(last.row.state is state, {"state": state}) for state in RolloutState]
-    yield from _family("mvpc_last_rollout_state", "1 for the state of the latest rollout, 0 for others.", states)
+    yield from _family(f"{name}_state", "1 for the state of the latest rollout, 0 for others.", states)
 
 
 def _family(name: str, meaning: str, samples: list[_Sample]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ PACKAGE = Path(mvpc.__file__).parent
 TIERS: tuple[tuple[str, ...], ...] = (
     ("errors", "text"),
     ("model", "secret"),
-    ("yamlfile", "keyfile", "rings", "ringconfig", "gates", "planfile", "editions", "sample"),
+    ("yamlfile", "keyfile", "rings", "ringconfig", "chances", "gates", "planfile", "editions", "sample"),
     ("project",),
     ("profiles", "organisation"),
     ("strict",),
@@ -25,6 +26,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("compile", "job"),
     ("rollout",),
     ("playbook", "store", "ssh", "images", "lab", "nmcli", "testing"),
+    ("simulated",),
     ("fleet",),
     ("cli",),
     ("__main__",),
@@ -37,7 +39,7 @@ ONLY_IN: dict[str, set[str]] = {
     "sqlmodel": {"store"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
-    "sqlite3": {"store"},
+    "sqlite3": {"store", "simulated"},
     "paramiko": {"ssh"},
     "ansible": set(),
     "jinja2": {"render", "report"},
@@ -92,6 +94,22 @@ def test_foreign_packages_stay_behind_their_adapter(path: Path):
 def test_the_device_program_needs_nothing_but_the_standard_library(path: Path):
     foreign = {name.split(".")[0] for name in imports(path) if not name.startswith("mvpc.device.converge.")}
     assert foreign <= set(sys.stdlib_module_names)
+
+
+def test_only_one_module_of_the_command_line_knows_how_real_laptops_are_reached():
+    knowing = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in (PACKAGE / "cli").rglob("*.py")
+        if {"SshProber", "AnsibleRunner"} & set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    }
+    assert knowing == {"cli/laptops.py"}
+
+
+def test_nothing_simulated_knows_how_real_laptops_are_reached():
+    used = {
+        name.split(".")[1] for path in (PACKAGE / "simulated").glob("*.py") for name in imports(path) if "." in name
+    }
+    assert not used & {"ssh", "playbook", "lab"}
 
 
 def test_every_module_has_a_place_in_the_architecture():

@@ -43,7 +43,8 @@ def metrics(
         devices = Counter((fleet.ressort_of(device), device.state) for device in reader.devices())
         latest = reader.rollouts(limit=1)
         last = reader.rollout(latest[0].id) if latest else None
-        text = metrics_text(devices=devices, waiting=len(reader.waiting()), last=last)
+        waiting = len(reader.waiting())
+        text = metrics_text(devices=devices, waiting=waiting, last=last, simulated=project.chances is not None)
     _replace(output, text)
 
 

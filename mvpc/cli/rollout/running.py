@@ -10,14 +10,14 @@ import typer
 from mvpc.cli import signals
 from mvpc.cli.console import BAD, OK, WARN, say
 from mvpc.cli.context import current_project, login, now
-from mvpc.cli.planning import plan_as_json, prober
+from mvpc.cli.laptops import prober, runner
+from mvpc.cli.planning import plan_as_json
 from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.rollout.views import print_end, watching
 from mvpc.cli.words import count
 from mvpc.errors import RolloutError
 from mvpc.job import Job
 from mvpc.model import Outcome, Plan, RolloutEvent, RolloutState, Skip
-from mvpc.playbook import AnsibleRunner
 from mvpc.project import Project
 from mvpc.rollout import Observer, Rollout, Seams, roll_out
 from mvpc.store.read import Reader
@@ -53,12 +53,7 @@ def run(job: Job, *, as_json: bool) -> Rollout:
     project = current_project()
     with watching(as_json=as_json) as observer:
         seams = Seams(
-            runner=AnsibleRunner(
-                playbooks=project.root / "playbooks",
-                user=project.ssh_user,
-                port=project.ssh_port,
-                key=project.ssh_key,
-            ),
+            runner=runner(project),
             prober=prober(project),
             recorder=Store(project.database),
             now=now,

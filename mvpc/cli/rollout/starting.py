@@ -15,16 +15,16 @@ from mvpc.cli.rollout.running import check_approval, finish, run
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
 from mvpc.model import Plan
-from mvpc.plan import Subject, make_plan
+from mvpc.plan import Subject
 from mvpc.planfile import read_plan
 
 
 def made_now(selection: Selection, *, full: bool = False) -> tuple[Plan, list[Subject]]:
     """A plan for what the laptops of a selection are now."""
-    project = current_project()
-    fleet = Fleet(project, on=today())
+    fleet = Fleet(current_project(), on=today())
     subjects = examine(fleet, fleet.select(selection), ask=True)
-    return make_plan(str(selection), subjects, project.rings, thoroughness(project, full=full)), subjects
+    extent = thoroughness(fleet.project, full=full)
+    return fleet.plan(str(selection), subjects, thoroughness=extent), subjects
 
 
 def from_file(path: Path) -> tuple[Plan, list[Subject]]:

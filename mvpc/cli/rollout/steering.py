@@ -19,7 +19,6 @@ from mvpc.errors import InputError, RolloutError
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
 from mvpc.model import RESUMABLE, Gate, Reach, Ring, RolloutRecord, RolloutState
-from mvpc.plan import make_plan
 from mvpc.project import Project
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
@@ -105,7 +104,7 @@ def _sweep(project: Project) -> None:
     subjects = [subject for subject in examine(fleet, fleet.named(waiting), ask=True) if subject.probe]
     back = [subject for subject in subjects if subject.probe and subject.probe.reach is Reach.REACHED]
     say(f"{count(len(waiting), 'laptop')} waiting, {len(back)} back")
-    plan = make_plan(f"{count(len(back), 'returned laptop')}", back, _RETURNED)
+    plan = fleet.plan(f"{count(len(back), 'returned laptop')}", back, _RETURNED)
     if plan.changes:
         check_approval(project, plan)
         show_plan(plan, each_device=False)

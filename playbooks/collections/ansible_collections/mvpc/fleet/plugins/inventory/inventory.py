@@ -67,6 +67,7 @@ class InventoryModule(BaseInventoryPlugin):  # noqa: D101 - see DOCUMENTATION
 
     def _add_all(self, root: Path) -> None:
         project = load_project(root)
+        project.require_real()
         login = Login(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key)
         fleet = Fleet(project, on=datetime.now().astimezone().date())
         self._add_group(WITH_ROLES)
