@@ -26,8 +26,8 @@ def make_folder(
 ) -> Project:
     """Make the project folder of a simulated fleet; it is there as a whole or not at all.
 
-    Profiles, roles of the site, organisation and mvpc.toml are copied, so that a change that is rehearsed there is nowhere else. Secrets
-    are not.
+    Profiles, roles of the site, organisation and mvpc.toml are copied, so that a change that is rehearsed there is
+    nowhere else. Secrets are not.
 
     Args:
         original: the project that is rehearsed.

@@ -21,6 +21,7 @@ _PATIENCE = 100
 _SILENCE = "simulated: it does not answer"
 _GIVEN_UP = "simulated: no result in time; the run was stopped"
 _BROKEN = "simulated: E: Sub-process /usr/bin/dpkg returned an error code (1)"
+_ENDS = {_SILENCE: Outcome.UNREACHABLE, _GIVEN_UP: Outcome.FAILED, _BROKEN: Outcome.FAILED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,29 +89,25 @@ class SimulatedRunner:
 
     def _results(self, item: HostWork, ledgers: Mapping[str, Ledger]) -> Iterator[ComponentResult]:
         at, known = self.now(), ledgers.get(item.device.hostname, Ledger()).digests
-        for component, (outcome, error) in self._outcomes(item, at).items():
+        for component, error in self._errors(item, at).items():
             digest = item.bundle.component(component).digest
-            if outcome is Outcome.CHANGED and known.get(component) == digest:
-                outcome = Outcome.UNCHANGED
-            done = outcome in {Outcome.CHANGED, Outcome.UNCHANGED}
+            outcome = _ENDS.get(error) or (Outcome.UNCHANGED if known.get(component) == digest else Outcome.CHANGED)
             yield ComponentResult(
                 device=item.device.hostname,
                 component=component,
                 outcome=outcome,
-                digest=digest if done else "",
+                digest="" if error else digest,
                 at=at,
                 changes=(f"simulated: {component} converged",) if outcome is Outcome.CHANGED else (),
                 error=error,
             )
 
-    def _outcomes(self, item: HostWork, at: datetime) -> dict[str, tuple[Outcome, str]]:
+    def _errors(self, item: HostWork, at: datetime) -> dict[str, str]:
+        """Component -> what goes wrong with it; empty when nothing does."""
         name = item.device.hostname
         if self.laptops.is_away(name, at):
-            return dict.fromkeys(item.components, (Outcome.UNREACHABLE, _SILENCE))
+            return dict.fromkeys(item.components, _SILENCE)
         if self.laptops.hangs(name):
-            return dict.fromkeys(item.components, (Outcome.FAILED, _GIVEN_UP))
+            return dict.fromkeys(item.components, _GIVEN_UP)
         broken = self.laptops.failing(name, item.components, item.generation)
-        return {
-            component: (Outcome.FAILED, _BROKEN) if component == broken else (Outcome.CHANGED, "")
-            for component in item.components
-        }
+        return {component: _BROKEN if component == broken else "" for component in item.components}

@@ -94,7 +94,8 @@ class Store:
         """Note the ring that begins now; returns what somebody wished meanwhile, or None."""
         here = _ROLLOUT.c.id == rollout
         with writing(self._engine, self._path) as connection:
-            connection.execute(update(_ROLLOUT).where(here), {"ring": ring})
+            # Only when it is another one: SQLite writes the row as a whole, and the plan of a fleet has megabytes.
+            connection.execute(update(_ROLLOUT).where(here, _ROLLOUT.c.ring != ring), {"ring": ring})
             wish = connection.execute(select(_ROLLOUT.c.wish).where(here)).scalar_one()
         return RolloutState(wish) if wish else None
 

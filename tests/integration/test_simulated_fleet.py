@@ -102,6 +102,16 @@ def test_a_killed_rollout_is_resumed_and_does_nothing_twice(rehearsal: Rehearsal
     assert rehearsal.verified() == NUMBER
 
 
+def test_of_many_results_those_that_failed_are_shown_and_the_others_counted(rehearsal: Rehearsal):
+    rehearsal.behave(away=0, failing=1, hanging=0)
+    rehearsal.mvpc("rollout", "--all", "--yes", expect=3)
+    failed = {key for key, outcome in rehearsal.results().items() if outcome is Outcome.FAILED}
+    shown = rehearsal.mvpc("rollout", "show", "1").stdout
+    assert {tuple(line.split()[:2]) for line in shown.splitlines() if line.startswith(" sim-")} == failed != set()
+    assert f"{4 * NUMBER - len(failed)} more results: mvpc rollout show 1 --devices" in shown
+    assert rehearsal.mvpc("rollout", "show", "1", "--devices").stdout.count("simulated: ") == 4 * NUMBER
+
+
 def test_a_fleet_that_fails_is_stopped_in_the_pilot_ring(rehearsal: Rehearsal):
     rehearsal.behave(away=0, failing=100, hanging=0)
     assert "failed in ring pilot" in rehearsal.mvpc("rollout", "--all", "--yes", expect=3).stdout

@@ -111,9 +111,11 @@ def test_what_failed_may_succeed_in_the_next_rollout_but_what_hangs_hangs_again(
 
 
 def test_the_same_seed_gives_the_same_behaviour_and_another_one_does_not(tmp_path):
-    first = converge(laptops(tmp_path, failing=20, away=20), work(*NAMES))
-    assert first == converge(laptops(tmp_path, failing=20, away=20), work(*NAMES))
-    assert first != converge(laptops(tmp_path, failing=20, away=20, seed=2), work(*NAMES))
+    for name in ("first", "again", "other"):
+        (tmp_path / name).mkdir()
+    first = converge(laptops(tmp_path / "first", failing=20, away=20), work(*NAMES))
+    assert first == converge(laptops(tmp_path / "again", failing=20, away=20), work(*NAMES))
+    assert first != converge(laptops(tmp_path / "other", failing=20, away=20, seed=2), work(*NAMES))
 
 
 # --- the inventory ---------------------------------------------------------------------------
