@@ -9,6 +9,7 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import paramiko
 from paramiko.pkey import UnknownKeyType
@@ -21,6 +22,8 @@ GREETING_SECONDS = 10
 ANSWER_SECONDS = 60
 """The program itself takes about a second; a laptop that hangs must not hold up the others."""
 ANSWER_BYTES = 1 << 20
+_GREETING_AGAIN_SECONDS = 5
+"""For a laptop that answered before, to tell one that hangs from one that has gone."""
 COMMAND = "sudo -n /usr/bin/python3 -I -"
 
 # Without a handler Python prints what paramiko logs: a traceback for every laptop whose sshd hangs.
@@ -52,8 +55,9 @@ def exchange(device: Device, login: Login, connection: socket.socket, program: s
         name = device.hostname if login.port == 22 else f"[{device.hostname}]:{login.port}"
         kind, host_key = _host_key(device)
         client.get_host_keys().add(name, kind, host_key)
+        address = connection.getpeername()
         _log_in(client, device, login, connection)
-        return _run(client, program)
+        return _run(client, program, address)
     finally:
         client.close()
         connection.close()
@@ -108,7 +112,7 @@ def _log_in(client: paramiko.SSHClient, device: Device, login: Login, connection
 _SLOW = f"it let us in, but gave no answer within {ANSWER_SECONDS} s"
 
 
-def _run(client: paramiko.SSHClient, text: str) -> str:
+def _run(client: paramiko.SSHClient, text: str, address: Any) -> str:
     """Run the program on the laptop; everything it says is bounded in size and time."""
     deadline = time.monotonic() + ANSWER_SECONDS
     try:
@@ -120,12 +124,20 @@ def _run(client: paramiko.SSHClient, text: str) -> str:
             complaint = stderr.read(400).decode(errors="replace").strip()
             raise NotReachedError(Reach.BROKEN, f"the program did not run: {complaint or 'no reason given'}")
     except TimeoutError as error:
-        raise NotReachedError(Reach.BROKEN, _SLOW) from error
+        raise _silence(address, _SLOW) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise NotReachedError(
-            Reach.BROKEN, f"the connection broke off ({str(error) or type(error).__name__})"
-        ) from error
+        raise _silence(address, f"the connection broke off ({str(error) or type(error).__name__})") from error
     return printed.decode(errors="replace")
+
+
+def _silence(address: Any, detail: str) -> NotReachedError:
+    """A laptop that let us in and then fell silent: it has gone when its sshd is silent too, else it is broken."""
+    try:
+        with socket.create_connection(address[:2], timeout=_GREETING_AGAIN_SECONDS) as connection:
+            there = connection.recv(4) == b"SSH-"
+    except OSError:
+        there = False
+    return NotReachedError(Reach.BROKEN if there else Reach.UNREACHABLE, detail)
 
 
 def _read(stream: paramiko.ChannelFile, deadline: float) -> bytes:
