@@ -20,7 +20,7 @@ _KEYS: dict[str, dict[str, type]] = {
     "state": {"folder": str},
     "organisation": {"operator": str},
     "lab": {"home": str, "bridge": str, "addresses": str},
-    "rollout": {"approve_above": int, "sample_percent": float, "ring": list},
+    "rollout": {"approve_above": int, "component_seconds": int, "sample_percent": float, "ring": list},
 }
 
 
@@ -44,6 +44,8 @@ class Project:
     """A rollout to more devices than this needs a second person's approval; 0 means never."""
     sample_percent: float
     """Share of the unchanged laptops that every rollout walks in full, to catch digests and probes that lie."""
+    component_seconds: int
+    """How long one component may take on one laptop before it counts as hanging."""
     operator: str
     """Whose laptops are rolled out to, as in inventory/organisation.yml; empty means everybody's."""
     chances: Chances | None
@@ -119,6 +121,7 @@ def load_project(root: Path) -> Project:
         rings=read_rings(rollout["ring"], file=MARKER) if "ring" in rollout else DEFAULT_RINGS,
         approve_above=rollout.get("approve_above", 0),
         sample_percent=rollout.get("sample_percent", 1),
+        component_seconds=rollout.get("component_seconds", 1800),
         operator=settings.get("organisation", {}).get("operator", ""),
         chances=chances,
         lab_home=root / Path(lab.get("home", "/var/lib/mvpc-lab")).expanduser(),

@@ -27,5 +27,9 @@ def runner(project: Project) -> Runner:
     from mvpc.playbook import AnsibleRunner  # noqa: PLC0415
 
     return AnsibleRunner(
-        playbooks=project.root / "playbooks", user=project.ssh_user, port=project.ssh_port, key=project.ssh_key
+        playbooks=project.root / "playbooks",
+        user=project.ssh_user,
+        port=project.ssh_port,
+        key=project.ssh_key,
+        component_seconds=project.component_seconds,
     )

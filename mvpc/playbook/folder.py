@@ -57,6 +57,9 @@ def fill(folder: Path, work: Sequence[HostWork], login: Login, *, seconds: int) 
         work: laptops with what they should be.
         login: how Ansible reaches them.
         seconds: how long one component may take on one laptop.
+
+    Raises:
+        RolloutError: there is no room for it.
     """
     (folder / "bundles").mkdir(mode=0o700)
     hosts: dict[str, dict[str, Any]] = {}
@@ -86,8 +89,11 @@ def bundle_data(work: HostWork) -> dict[str, Any]:
 
 def _write_private(path: Path, data: Any) -> None:
     # The mode is there before the first byte (CVE-2022-24302 in paramiko was this race).
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        json.dump(data, file)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            json.dump(data, file)
+    except OSError as error:
+        raise RolloutError(f"{_MEMORY} cannot be written ({error.strerror})", hint="Free some space there") from error
 
 
 def _sweep(prefix: str) -> None:

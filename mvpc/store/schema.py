@@ -38,7 +38,11 @@ def explained(error: sqlite3.Error, path: Path) -> MvpcError:
             where=str(path),
             hint="Wait until that mvpc has finished, then try again",
         )
-    if "disk is full" in text or "disk i/o" in text:
+    if "is full" in text:
+        return MvpcError(
+            f"the database cannot be written ({error})", where=str(path), hint="Free some space; what it holds is safe"
+        )
+    if "disk i/o" in text:
         return MvpcError(f"the database cannot be written ({error})", where=str(path), hint="Check the disk")
     if "unable to open" in text or "readonly" in text:
         return MvpcError(

@@ -16,7 +16,7 @@ PACKAGE = Path(mvpc.__file__).parent
 TIERS: tuple[tuple[str, ...], ...] = (
     ("errors", "text"),
     ("model", "secret"),
-    ("yamlfile", "keyfile", "rings", "ringconfig", "chances", "gates", "planfile", "editions", "sample"),
+    ("yamlfile", "keyfile", "rings", "ringconfig", "chances", "gates", "planfile", "room", "editions", "sample"),
     ("project",),
     ("profiles", "organisation"),
     ("strict",),

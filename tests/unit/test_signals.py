@@ -53,9 +53,11 @@ raise SystemExit(signals.exit_code())
 @pytest.fixture(autouse=True)
 def nothing_is_ignored() -> Iterator[None]:
     """A signal that this process ignores, its children would ignore as well."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @contextmanager

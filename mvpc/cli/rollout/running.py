@@ -20,6 +20,7 @@ from mvpc.job import Job
 from mvpc.model import Outcome, Plan, RolloutEvent, RolloutState, Skip
 from mvpc.project import Project
 from mvpc.rollout import Observer, Rollout, Seams, roll_out
+from mvpc.room import MEMORY, MEMORY_MB, STATE_MB, require_room
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
 
@@ -49,8 +50,13 @@ def check_approval(project: Project, plan: Plan) -> None:
 
 
 def run(job: Job, *, as_json: bool) -> Rollout:
-    """Carry out the job and show how it goes: live, as lines, or as JSON Lines."""
+    """Carry out the job and show how it goes: live, as lines, or as JSON Lines.
+
+    Raises:
+        MvpcError: there is too little room on the controller; nothing was begun.
+    """
     project = current_project()
+    require_room({project.state: STATE_MB, MEMORY: MEMORY_MB})
     with watching(as_json=as_json) as observer:
         seams = Seams(
             runner=runner(project),
