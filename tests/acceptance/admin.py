@@ -18,7 +18,7 @@ import pytest
 
 from mvpc import images
 from mvpc.lab import Lab, missing_requirements
-from mvpc.model import RolloutRow
+from mvpc.model import RolloutRow, RolloutState
 from mvpc.store.read import Reader
 
 SOURCE = Path(__file__).parents[2]
@@ -72,7 +72,8 @@ class Admin:
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start mvpc in a session of its own, so that killing it kills nothing else; it writes into `said`."""
-        argv = [sys.executable, "-m", "mvpc", *arguments]
+        # A shell that started these tests in the background lets them ignore SIGINT, and so all that they start.
+        argv = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-m", "mvpc", *arguments]
         with self.log.open("wb") as log:
             return subprocess.Popen(argv, cwd=self.root, stdout=log, stderr=log, start_new_session=True)
 
@@ -85,6 +86,16 @@ class Admin:
         """The newest rollout, as mvpc's own records have it."""
         with Reader(self.root / ".mvpc" / "mvpc.db") as reader:
             return next(iter(reader.rollouts(limit=1)), None)
+
+    def next_step(self, before: int) -> list[str]:
+        """What a person would type to bring everything to its end; empty when nothing newer than `before` is left."""
+        row = self.newest_rollout()
+        if row is None or row.id == before:
+            return ["rollout", "--all", "--yes"]
+        if row.state is RolloutState.DONE:
+            return []
+        assert row.state is RolloutState.INTERRUPTED, row
+        return ["rollout", "resume", str(row.id)]
 
     def furnish(self, laptops: Sequence[str], *, models: Mapping[str, str] | None = None) -> None:
         """Import laptops of one authority, boot them, and bring them to their profiles."""

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import pytest
 
-from mvpc.model import RolloutState
 from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
 
 LAPTOPS = tuple(f"lab-{number:02}" for number in range(1, 6))
@@ -30,6 +29,9 @@ KILLS = int(os.environ.get("KILLS", "50"))
 SEED = int(os.environ.get("SEED", "2026"))
 ROUGH = bool(os.environ.get("ROUGH"))
 """Whether laptops suffer too, between two attempts."""
+
+SIGNALS = (*[signal.SIGKILL] * 6, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends the controller; only kills are counted."""
 
 ONE_RING = '[[rollout.ring]]\nname = "all"\npercent = 100\n'
 TWO_RINGS = '[[rollout.ring]]\nname = "few"\npercent = 40\n' + ONE_RING
@@ -153,26 +155,15 @@ def ansible_ends() -> Callable[[Admin, subprocess.Popen[bytes]], bool]:
     return has_ended
 
 
-def was_killed(admin: Admin, process: subprocess.Popen[bytes], moment: Moment) -> bool:
-    """Kill the process at the moment; False when it came to its end before."""
+def end(admin: Admin, process: subprocess.Popen[bytes], moment: Moment, number: signal.Signals) -> int:
+    """Send the process a signal at the moment, unless it has come to its end before; returns how it ended."""
     while process.poll() is None and not moment.has_come(admin, process):
         time.sleep(0.002)
     try:
         process.wait(timeout=moment.seconds)
     except subprocess.TimeoutExpired:
-        os.kill(process.pid, signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
-
-
-def next_step(admin: Admin, before: int) -> list[str]:
-    """What a person would type now; empty when there is nothing left to do."""
-    row = admin.newest_rollout()
-    if row is None or row.id == before:
-        return ["rollout", "--all", "--yes"]
-    if row.state is RolloutState.DONE:
-        return []
-    assert row.state is RolloutState.INTERRUPTED, row
-    return ["rollout", "resume", str(row.id)]
+        os.kill(process.pid, number)
+    return process.wait()
 
 
 def rough(dice: random.Random, admin: Admin) -> str:
@@ -228,20 +219,22 @@ def test_wherever_the_controller_dies_the_end_state_is_that_of_an_undisturbed_ru
         assert newest
         story = [f"SEED={SEED}", f"change {changes} to {profile}"]
         for _ in range(dice.randint(2, 5)):
-            step = next_step(admin, newest.id)
+            step = admin.next_step(newest.id)
             if not step:
                 break
             if ROUGH and dice.random() < 0.3:
                 story.append(rough(dice, admin))
             moment = a_moment(dice, undisturbed.seconds)
-            killed = was_killed(admin, admin.begin(*step), moment)
-            assert b"Traceback" not in admin.log.read_bytes(), admin.log.read_text()
-            kills += killed
-            story.append(f"{' '.join(step)}: {moment.name} + {moment.seconds:.2f} s: {'killed' if killed else 'done'}")
-        if step := next_step(admin, newest.id):
+            number = dice.choice(SIGNALS)
+            code = end(admin, admin.begin(*step), moment, number)
+            story.append(f"{' '.join(step)}: {number.name} at {moment.name} + {moment.seconds:.2f} s: exit {code}")
+            assert code in {0, -signal.SIGKILL, 128 + number}, (story, admin.log.read_text())
+            assert b"Traceback" not in admin.log.read_bytes(), (story, admin.log.read_text())
+            kills += code == -signal.SIGKILL
+        if step := admin.next_step(newest.id):
             story.append(admin.mvpc(*step))
         sys.stdout.write(f"{kills} kills\n  " + "\n  ".join(story) + "\n")
-        assert next_step(admin, newest.id) == [], story
+        assert admin.next_step(newest.id) == [], story
         assert_same(end_state(admin), undisturbed.states[profile], story)
     plan = admin.json("plan", "--all")
     assert plan["changes"] == []

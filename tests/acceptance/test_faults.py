@@ -1,0 +1,339 @@
+"""What goes wrong in the middle of a rollout, on real laptops: signals, full disks, cables, power, hangs, locks.
+
+One laptop is made slow: apt waits before dpkg begins, and leaves a mark by which a test knows that it is in the middle.
+Nothing that was not proven may be called done, other laptops must not suffer, and everything must come to its end
+afterwards. docs/explanation/reliability.md says the same in words.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from mvpc.model import RolloutState
+from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+
+LAPTOPS = ("lab-01", "lab-02", "lab-03", "lab-04")
+SLOW = "lab-01"
+MODELS = {"lab-01": "A", "lab-02": "A", "lab-03": "B", "lab-04": "B"}
+ALL_AT_ONCE = '[[rollout.ring]]\nname = "all"\npercent = 100\nmax_failed_percent = 30\n'
+SLOW_FIRST = f'[[rollout.ring]]\nname = "first"\npercent = 1\ndevices = ["{SLOW}"]\n' + ALL_AT_ONCE
+GROWING = "".join(f'[[rollout.ring]]\nname = "{name}"\npercent = {name}\n' for name in (25, 50, 100))
+BEYOND_DETECTION = 45 + 30
+"""Seconds within which a rollout must end after a laptop has fallen silent: three keep-alives of 15 s, and the rest."""
+
+_values = count(1)
+
+pytestmark = NEEDS_LAB
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    with an_admin(tmp_path_factory.mktemp("project"), name="flt", addresses="10.94.0.128/25") as person:
+        want(person)
+        person.furnish(LAPTOPS, models=MODELS)
+        yield person
+
+
+def want(admin: Admin, *, rings: str = ALL_AT_ONCE, settings: str = "") -> int:
+    """Let the next rollout change a file on every laptop, and a package on the slow one; returns the file's value."""
+    value = next(_values)
+    config = admin.root / "mvpc.toml"
+    config.write_text(config.read_text().partition("[rollout]")[0] + f"[rollout]\n{settings}\n{rings}")
+    (admin.root / "profiles/authorities/zdmv.yml").write_text(f"base:\n  sysctl:\n    kernel.panic: {value}\n")
+    layer = admin.root / f"profiles/devices/{SLOW}.yml"
+    layer.parent.mkdir(exist_ok=True)
+    layer.write_text(f"software: {{tree: {'present' if value % 2 else 'absent'}}}\n")
+    return value
+
+
+def values(admin: Admin) -> dict[str, int]:
+    """The value as each laptop has it in its file."""
+    said = admin.on_all("grep -hs kernel.panic /etc/sysctl.d/60-mvpc.conf | cut -d= -f2 || true")
+    return {name: int(text or 0) for name, text in said.items()}
+
+
+def everywhere(value: int) -> dict[str, int]:
+    return dict.fromkeys(LAPTOPS, value)
+
+
+@contextmanager
+def made_slow(admin: Admin, seconds: float) -> Iterator[None]:
+    """Let apt wait on the slow laptop before it begins dpkg (apt.conf(5))."""
+    hook = f'DPkg::Pre-Invoke {{"touch /run/middle; sleep {seconds}";}};'
+    admin.on(SLOW, f"echo '{hook}' | sudo tee /etc/apt/apt.conf.d/99-slow; sudo rm -f /run/middle")
+    try:
+        yield
+    finally:
+        admin.on(SLOW, "sudo rm -f /etc/apt/apt.conf.d/99-slow")
+
+
+def wait_for_the_middle(admin: Admin) -> None:
+    """Until the slow laptop is at work."""
+    deadline = time.monotonic() + 90
+    while admin.on(SLOW, "ls /run/middle", check=False) == "":
+        assert time.monotonic() < deadline, admin.log.read_text()
+        time.sleep(0.2)
+
+
+def verdict(admin: Admin, laptop: str) -> str:
+    return str(admin.json("status", laptop)["verdict"])
+
+
+def bring_to_an_end(admin: Admin, value: int) -> None:
+    """Whatever was left must be done by the next sweep, rollout or resume, and be proven."""
+    admin.mvpc("rollout", "watch", "--once")
+    admin.mvpc("rollout", "--all", "--yes")
+    assert values(admin) == everywhere(value)
+    assert {verdict(admin, name) for name in LAPTOPS} == {"ok"}
+
+
+# --- signals (F26) ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_after_a_signal_the_laptop_at_work_finishes_and_nothing_new_begins(admin: Admin, number: signal.Signals):
+    before = values(admin)
+    value = want(admin, rings=SLOW_FIRST)
+    with made_slow(admin, 4):
+        running = admin.begin("rollout", "--all", "--yes")
+        wait_for_the_middle(admin)
+        running.send_signal(number)
+        assert running.wait(timeout=120) == 128 + number, admin.log.read_text()
+    row = admin.newest_rollout()
+    assert row
+    assert (row.state, row.counts) == (RolloutState.INTERRUPTED, {"changed": 2})
+    assert "2 of 4 devices have no result yet" in row.reason
+    assert f"Next: mvpc rollout resume {row.id}" in admin.log.read_text()
+    found = values(admin)
+    assert found[SLOW] == value
+    assert sorted(found.values()) == [*sorted(before.values())[:2], value, value]
+    admin.mvpc("rollout", "resume", str(row.id))
+    assert values(admin) == everywhere(value)
+
+
+def test_a_second_signal_ends_mvpc_at_once_and_the_laptop_finishes_by_itself(admin: Admin):
+    value = want(admin, rings=SLOW_FIRST)
+    with made_slow(admin, 6):
+        running = admin.begin("rollout", "--all", "--yes")
+        wait_for_the_middle(admin)
+        for _ in range(2):
+            running.send_signal(signal.SIGTERM)
+            time.sleep(1.2)
+        assert running.wait(timeout=60) == 143
+        row = admin.newest_rollout()
+        assert row
+        assert row.state is RolloutState.INTERRUPTED
+        assert SLOW not in {result["device"] for result in admin.json("rollout", "show", str(row.id))["results"]}
+        assert f"Next: mvpc rollout resume {row.id}" in admin.log.read_text()
+        admin.mvpc("rollout", "resume", str(row.id))  # waits for the laptop, which is still at it
+    assert values(admin) == everywhere(value)
+
+
+# --- the controller's disk (F3) --------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(admin: Admin, megabytes: int) -> Iterator[Path]:
+    """Let the state of the project lie on a small disk of its own; yields a file that fills it."""
+    state, kept = admin.root / ".mvpc", admin.root / "known-state"
+    copy(state, kept)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", state], check=True)
+    try:
+        copy(kept, state)
+        yield state / "filler"
+        (state / "filler").unlink(missing_ok=True)
+        shutil.rmtree(kept)
+        copy(state, kept)
+    finally:
+        subprocess.run(["umount", "--lazy", state], check=True)
+        copy(kept, state)
+        shutil.rmtree(kept)
+
+
+def copy(source: Path, target: Path) -> None:
+    """The state without the images, which are a link."""
+    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("images"))
+
+
+def fill(filler: Path, *, leave: int = 0) -> None:
+    """Take all room of the disk but `leave` bytes."""
+    with filler.open("wb") as file:
+        while True:
+            disk = os.statvfs(filler)
+            room = disk.f_bavail * disk.f_frsize - leave
+            if room <= 0:
+                return
+            with suppress(OSError):  # somebody else took it meanwhile
+                os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, room)
+
+
+def test_wherever_the_disk_of_the_controller_runs_full_the_state_is_kept_and_the_rollout_is_carried_on(admin: Admin):
+    dice, codes = random.Random(int(os.environ.get("SEED", "2026"))), []
+    with small_disk(admin, 90) as filler:
+        want(admin)
+        fill(filler, leave=40 << 20)
+        assert "MB needed to begin" in admin.mvpc("rollout", "--all", "--yes", expect=1)
+        filler.unlink()
+        for _ in range(int(os.environ.get("FILLS", "5"))):
+            value = want(admin)
+            newest = admin.newest_rollout()
+            assert newest
+            running = admin.begin("rollout", "--all", "--yes")
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(timeout=dice.uniform(0.3, 6))
+            fill(filler)
+            code, said = running.wait(timeout=120), admin.log.read_text()
+            codes.append(code)
+            assert code in {0, 1}, said
+            assert "Traceback" not in said
+            assert "an error inside mvpc itself" not in said
+            assert code == 0 or "ree some space" in said, said
+            filler.unlink()
+            with sqlite3.connect(admin.root / ".mvpc/mvpc.db") as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            if step := admin.next_step(newest.id):
+                admin.mvpc(*step)
+            assert values(admin) == everywhere(value), said
+    assert 1 in codes, "the disk was never full in time"
+
+
+# --- cables, power, hangs (F5, F6, F16) ------------------------------------------------------
+
+
+def test_a_cable_that_is_out_for_some_seconds_does_not_matter(admin: Admin):
+    value = want(admin)
+    with made_slow(admin, 5):
+        running = admin.begin("rollout", "--all", "--yes")
+        wait_for_the_middle(admin)
+        admin.lab.block(SLOW)
+        time.sleep(10)
+        admin.lab.unblock(SLOW)
+        assert running.wait(timeout=120) == 0, admin.log.read_text()
+    assert "4 changed, 4 verified, 0 failed" in admin.log.read_text()
+    assert values(admin) == everywhere(value)
+
+
+def test_a_laptop_that_falls_silent_is_noticed_in_time_and_served_when_it_is_back(admin: Admin):
+    value = want(admin)
+    with made_slow(admin, 5):
+        running = admin.begin("rollout", "--all", "--yes")
+        wait_for_the_middle(admin)
+        admin.lab.block(SLOW)
+        try:
+            assert running.wait(timeout=BEYOND_DETECTION) == 0, admin.log.read_text()
+            assert "3 changed, 3 verified, 0 failed, 1 unreachable" in admin.log.read_text()
+            assert verdict(admin, SLOW) == "outdated"
+            assert "1 laptop waiting, 0 back" in admin.mvpc("rollout", "watch", "--once")
+        finally:
+            admin.lab.unblock(SLOW)
+    bring_to_an_end(admin, value)
+
+
+def test_a_laptop_that_loses_its_power_in_the_middle_is_never_called_done_before_it_is(admin: Admin):
+    value = want(admin)
+    with made_slow(admin, 30):
+        running = admin.begin("rollout", "--all", "--yes")
+        wait_for_the_middle(admin)
+        admin.lab.stop(SLOW)
+        admin.lab.start(SLOW)
+        assert running.wait(timeout=BEYOND_DETECTION) == 0, admin.log.read_text()
+    assert "3 changed, 3 verified, 0 failed, 1 unreachable" in admin.log.read_text()
+    assert values(admin) == everywhere(value) | {SLOW: value - 1}
+    assert verdict(admin, SLOW) == "outdated"
+    bring_to_an_end(admin, value)
+
+
+def test_a_laptop_that_hangs_is_given_up_after_its_time_and_the_others_do_not_wait_for_it(admin: Admin):
+    value = want(admin, settings="component_seconds = 6")
+    with made_slow(admin, 60):
+        running = admin.begin("rollout", "--all", "--yes")
+        wait_for_the_middle(admin)
+        program = "sudo kill -{} $(pgrep -f '^/usr/bin/python3 -I -$')"
+        admin.on(SLOW, program.format("STOP"))
+        assert running.wait(timeout=60) == 3, admin.log.read_text()
+        assert "3 changed, 3 verified, 1 failed" in admin.log.read_text()
+        assert verdict(admin, SLOW) == "failed"
+        admin.on(SLOW, program.format("KILL") + "; sudo kill -KILL $(pgrep apt-get)")
+    bring_to_an_end(admin, value)
+
+
+def test_a_laptop_whose_sshd_says_nothing_is_unreachable_and_the_others_are_served(admin: Admin):
+    value = want(admin)
+    admin.on(SLOW, "sudo systemctl kill --kill-whom=main --signal=STOP ssh.service")
+    try:
+        done = admin.json("rollout", "--all", "--yes")["rollout"]
+        assert (done["counts"], done["verified"]) == ({"unreachable": 1, "changed": 3}, 3)
+    finally:
+        admin.lab.stop(SLOW)
+        admin.lab.start(SLOW)
+    bring_to_an_end(admin, value)
+
+
+# --- packages (F7, F8) -----------------------------------------------------------------------
+
+
+def test_a_laptop_that_is_busy_with_packages_is_deferred_names_who_and_is_served_later(admin: Admin):
+    value = want(admin)
+    admin.on(SLOW, "echo 'DPkg::Lock::Timeout \"1\";' | sudo tee /etc/apt/apt.conf.d/99-patience")
+    with made_slow(admin, 15):
+        admin.on(SLOW, "sudo systemd-run --unit=somebody apt-get -q -y install --reinstall zip jq")
+        wait_for_the_middle(admin)
+        done = admin.json("rollout", "--all", "--yes")["rollout"]
+    assert done["counts"] == {"deferred": 1, "changed": 3}
+    [busy] = [result for result in done["results"] if result["outcome"] == "deferred"]
+    assert busy["error"].startswith("packages are being worked on by apt-get (process ")
+    assert verdict(admin, SLOW) == "outdated"
+    admin.on(SLOW, "sudo rm /etc/apt/apt.conf.d/99-patience; while pgrep -x apt-get >/dev/null; do sleep 0.2; done")
+    bring_to_an_end(admin, value)
+
+
+BROKEN_PACKAGE = r"""
+mkdir -p /tmp/p/DEBIAN
+printf 'Package: vendor-driver\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x.example>\nDescription: x\n' \
+  >/tmp/p/DEBIAN/control
+printf '#!/bin/sh\nexit 1\n' >/tmp/p/DEBIAN/postinst
+chmod 755 /tmp/p/DEBIAN/postinst
+dpkg-deb --build /tmp/p /tmp/p.deb
+dpkg -i /tmp/p.deb || true
+"""
+
+
+def test_a_laptop_with_a_broken_package_needs_repair_and_the_helpdesk_is_told_how(admin: Admin):
+    value = want(admin)
+    admin.on(SLOW, f"sudo sh -c '{BROKEN_PACKAGE.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}'")
+    assert "vendor-driver broken" in admin.mvpc("rollout", "--all", "--yes", expect=3)
+    said = admin.mvpc("status", SLOW)
+    assert "NEEDS_REPAIR" in said.replace(" ", "_").upper()
+    assert "on the laptop, as root: dpkg --configure -a" in said
+    admin.on(SLOW, "sudo dpkg --purge vendor-driver")
+    bring_to_an_end(admin, value)
+
+
+# --- a profile that is broken for one model (F20) --------------------------------------------
+
+
+def test_a_profile_that_is_broken_for_one_model_harms_one_laptop_of_it_and_no_more(admin: Admin):
+    value = want(admin, rings=GROWING)
+    broken = [name for name, model in MODELS.items() if model == "B"]
+    for name in broken:
+        admin.on(name, "sudo mount --bind -o ro /etc/sysctl.d /etc/sysctl.d")
+    try:
+        done = admin.json("rollout", "--all", "--yes", expect=3)["rollout"]
+    finally:
+        for name in broken:
+            admin.on(name, "sudo umount /etc/sysctl.d")
+    assert (done["state"], done["counts"]["failed"]) == ("stopped", 1)
+    assert sorted(values(admin)[name] for name in broken) == [value - 1, value - 1]
+    bring_to_an_end(admin, value)
