@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from mvpc.errors import MvpcError
-from mvpc.inventory.difference import DeviceChange, ImportDifference, changed_fields
-from mvpc.model import ComponentResult, Device, Outcome, Plan, Probe, RolloutState
+from mvpc.inventory.difference import ImportDifference
+from mvpc.model import ComponentResult, Outcome, Plan, Probe, RolloutState
 from mvpc.rollout import count_worst
-from mvpc.store import deferred, leases, rows, seen, tables
+from mvpc.store import deferred, inventory, leases, rows, seen, tables
 from mvpc.store.bulk import many, put
 from mvpc.store.database import migrate, open_engine, writing
 from mvpc.store.process import is_alive, own_process
 from mvpc.store.tables import table_of
 
-_NAMES = ("inventory_number", "hostname", "serial")
-
-_MANY = 500
-"""From here on, one query for all rows is quicker than naming the wanted ones."""
-
-
-_DEVICE = table_of(tables.DeviceRow)
-_EVENT = table_of(tables.DeviceEventRow)
 _ROLLOUT = table_of(tables.RolloutTable)
 _APPROVAL = table_of(tables.ApprovalRow)
 _PROOF = table_of(tables.ProofRow)
@@ -58,10 +49,8 @@ class Store:
             MvpcError: a device has changed since the difference was made, or a name is taken; nothing was stored.
         """
         with writing(self._engine, self._path) as connection:
-            _refuse_stale(connection, difference.changed, self._path)
-            events = [*_insert(connection, difference.new), *_update(connection, difference.changed)]
             entry = {"at": rows.moment(at), "actor": actor, "action": action}
-            many(connection, insert(_EVENT), [entry | event for event in events])
+            inventory.store(connection, difference, entry, self._path)
 
     def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:
         """Store the plan, take its devices for us alone, and return the rollout's number, which only ever rises.
@@ -80,13 +69,13 @@ class Store:
         }
         with writing(self._engine, self._path) as connection:
             number = int(connection.execute(insert(_ROLLOUT).returning(_ROLLOUT.c.id), row).scalar_one())
-            leases.take(connection, number, _numbers(connection, plan.devices, self._path))
+            leases.take(connection, number, inventory.numbers(connection, plan.devices, self._path))
             return number
 
     def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:  # noqa: ARG002
         """Take the devices again and mark the rollout as running; raises RolloutError as `begin_rollout`."""
         with writing(self._engine, self._path) as connection:
-            leases.take(connection, rollout, _numbers(connection, devices, self._path))
+            leases.take(connection, rollout, inventory.numbers(connection, devices, self._path))
             row = {**_running(actor), "ended": None}
             connection.execute(update(_ROLLOUT).where(_ROLLOUT.c.id == rollout), row)
 
@@ -127,7 +116,7 @@ class Store:
         A laptop that was not reached, or was busy, proves nothing: its result is kept, what it last proved stays.
         """
         with writing(self._engine, self._path) as connection:
-            numbers = _numbers(connection, {result.device for result in results}, self._path)
+            numbers = inventory.numbers(connection, {result.device for result in results}, self._path)
             proved = [result for result in results if not result.outcome.waits]
             digests = _store_inputs(connection, proved, inputs)
             put(connection, _RESULT, [_result_row(rollout, numbers, result) for result in results])
@@ -142,7 +131,7 @@ class Store:
         if not proofs:
             return
         with writing(self._engine, self._path) as connection:
-            numbers = _numbers(connection, {proof.device for proof in proofs}, self._path)
+            numbers = inventory.numbers(connection, {proof.device for proof in proofs}, self._path)
             digests = _store_inputs(connection, proofs, inputs)
             found = [_state_row(None, numbers, digests, proof) for proof in proofs]
             put(connection, _COMPONENT, found, only=("outcome", "digest", "inputs_digest", "at", "error"))
@@ -151,20 +140,20 @@ class Store:
     def settle(self, devices: Sequence[str]) -> None:
         """Let nothing wait for these laptops any more: they need nothing, or somebody purged it."""
         with writing(self._engine, self._path) as connection:
-            deferred.forget(connection, _numbers(connection, devices, self._path).values())
+            deferred.forget(connection, inventory.numbers(connection, devices, self._path).values())
 
     def record_probes(self, probes: Sequence[Probe]) -> None:
         """Store what laptops said. One that did not answer as itself leaves standing what it said before."""
         if not probes:
             return
         with writing(self._engine, self._path) as connection:
-            numbers = _numbers(connection, {probe.device for probe in probes}, self._path)
+            numbers = inventory.numbers(connection, {probe.device for probe in probes}, self._path)
             seen.note(connection, numbers, probes)
 
     def record_proofs(self, rollout: int, devices: Sequence[str]) -> None:
         """Store which laptops said that they are what the rollout wanted."""
         with writing(self._engine, self._path) as connection:
-            numbers = _numbers(connection, devices, self._path)
+            numbers = inventory.numbers(connection, devices, self._path)
             found = [{"rollout": rollout, "device": number} for number in numbers.values()]
             many(connection, upsert(_PROOF).on_conflict_do_nothing(), found)
 
@@ -187,71 +176,6 @@ def _running(actor: str) -> dict[str, str]:
         "process": own_process(),
         "actor": actor,
     }
-
-
-# --- devices ---------------------------------------------------------------------------------
-
-
-def _refuse_stale(connection: Connection, changes: Sequence[DeviceChange], path: Path) -> None:
-    if not changes:
-        return
-    query = select(_DEVICE)
-    if len(changes) < _MANY:
-        query = query.where(_DEVICE.c.number.in_([change.before.number for change in changes]))
-    current = {row["number"]: rows.device(dict(row)) for row in connection.execute(query).mappings()}
-    for change in changes:
-        if current.get(change.before.number) != change.before:
-            name = change.before.hostname
-            raise MvpcError(f"{name} was changed by someone else meanwhile", where=str(path), hint="Try again")
-
-
-def _insert(connection: Connection, devices: Sequence[Device]) -> list[dict[str, Any]]:
-    """Store new devices; returns their events."""
-    if not devices:
-        return []
-    last = connection.execute(select(func.coalesce(func.max(_DEVICE.c.number), 0))).scalar_one()
-    new = [rows.device_row(device) for device in devices]
-    for row in new:
-        del row["number"]
-    connection.execute(insert(_DEVICE), new)
-    given = select(_DEVICE.c.hostname, _DEVICE.c.number).where(_DEVICE.c.number > last)
-    numbers: dict[str, int] = {row.hostname: row.number for row in connection.execute(given)}
-    return [_event(numbers[device.hostname], changed_fields(None, device)) for device in devices]
-
-
-def _update(connection: Connection, changes: Sequence[DeviceChange]) -> list[dict[str, Any]]:
-    """Store changed devices; returns their events."""
-    renamed = [change.before.number for change in changes if not change.fields.keys().isdisjoint(_NAMES)]
-    here = _DEVICE.c.number == bindparam("here")
-    # Two devices may swap a name: all names that change are set free before the new ones are taken.
-    free = update(_DEVICE).where(here).values({name: bindparam(f"free_{name}") for name in _NAMES})
-    many(connection, free, [{"here": number} | {f"free_{name}": f"~{number}" for name in _NAMES} for number in renamed])
-    many(connection, update(_DEVICE).where(here), [_changed_row(change) for change in changes])
-    return [_event(change.before.number, change.fields) for change in changes]
-
-
-def _changed_row(change: DeviceChange) -> dict[str, Any]:
-    row = rows.device_row(change.after)
-    del row["number"]
-    return row | {"here": change.before.number}
-
-
-def _event(number: int, fields: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    return {"device": number, "changes": rows.packed(fields)}
-
-
-# --- results ---------------------------------------------------------------------------------
-
-
-def _numbers(connection: Connection, hostnames: Iterable[str], path: Path) -> dict[str, int]:
-    wanted = set(hostnames)
-    query = select(_DEVICE.c.hostname, _DEVICE.c.number)
-    if len(wanted) < _MANY:
-        query = query.where(_DEVICE.c.hostname.in_(wanted))
-    numbers: dict[str, int] = {row.hostname: row.number for row in connection.execute(query)}
-    if unknown := sorted(wanted - numbers.keys()):
-        raise MvpcError(f"{unknown[0]} is not in the inventory", where=str(path), hint="Its results were not stored")
-    return numbers
 
 
 def _store_inputs(
