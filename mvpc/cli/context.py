@@ -46,10 +46,24 @@ def actor() -> str:
 
 
 def login() -> str:
-    """Whose login this is, as far as the system knows: what approvals count. No variable of ours can change it."""
+    """Whose login this is, as far as the system knows: what approvals count. No variable of ours can change it.
+
+    The kernel remembers who logged in, whatever became of the user since by sudo or su (pam_loginuid(8)). Where nobody
+    has logged in, as in a service or a container, it is the person behind sudo, or the user.
+    """
+    if person := _logged_in():
+        return person
     if os.getuid() == 0 and "SUDO_USER" in os.environ:
         return os.environ["SUDO_USER"]
     return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _logged_in() -> str | None:
+    try:
+        number = int(Path("/proc/self/loginuid").read_text(encoding="ascii"))
+        return pwd.getpwuid(number).pw_name
+    except (OSError, ValueError, KeyError, OverflowError):  # no audit in this kernel, or nobody has logged in (-1)
+        return None
 
 
 def now() -> datetime:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mvpc.cli.console import print_json, say
-from mvpc.cli.context import current_project, today
+from mvpc.cli.context import current_project, login, today
 from mvpc.cli.planning import (
     AuthorityOption,
     DeviceOption,
@@ -24,7 +24,7 @@ from mvpc.cli.planview import show_plan
 from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import Plan
-from mvpc.planfile import to_data
+from mvpc.planfile import made_by, to_data
 from mvpc.store.read import Reader
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -51,7 +51,8 @@ def plan(
     fleet = Fleet(current_project(), on=today())
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
     subjects = examine(fleet, fleet.select(selection), ask=ask)
-    made = fleet.plan(str(selection), subjects, thoroughness=thoroughness(fleet.project, full=full))
+    plan = fleet.plan(str(selection), subjects, thoroughness=thoroughness(fleet.project, full=full))
+    made = made_by(login(), plan)
     if output:
         _write(made, output)
     if as_json:

@@ -146,8 +146,10 @@ class Plan:
     basis: str = ""
     """Fingerprint of what all selected laptops should be: another one means that profiles, catalogue, secrets or
     inventory have changed since."""
+    maker: str = ""
+    """Login of who made it: one of the two who cannot approve it."""
     hash: str
-    """Fingerprint of the changes and the rings."""
+    """Fingerprint of what it does, to whom, by whom it was made, and what all of them should be."""
 
     @property
     def devices(self) -> tuple[str, ...]:

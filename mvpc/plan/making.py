@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mvpc.model import (
@@ -24,7 +22,7 @@ from mvpc.model import (
 )
 from mvpc.plan.differences import difference
 from mvpc.plan.subject import Subject
-from mvpc.planfile import change_data
+from mvpc.planfile import change_data, content_hash, fingerprint
 from mvpc.rings import DEFAULT_RINGS, Member, join_last, place
 from mvpc.sample import draw
 
@@ -66,13 +64,13 @@ def make_plan(
         else:
             skipped.append(reason)
     shared: dict[tuple[Edit, ...], str] = {}
-    work = _fingerprint([change_data(change, shared) for change in changes])
+    work = fingerprint([change_data(change, shared) for change in changes])
     placement = place(_members(subjects, changes), rings, salt=work[:6])
     sample, salt = _sample(subjects, skipped, work, thoroughness.sample_percent)
     placement = join_last(placement, sample, rings[-1], why=f"in the sample of unchanged laptops with salt {salt}")
     sampled = frozenset(sample)
     changes += [change for subject in subjects if subject.device.hostname in sampled for change in _sampled(subject)]
-    return Plan(
+    plan = Plan(
         scope=scope,
         changes=tuple(changes),
         skipped=tuple(each for each in skipped if each.device not in sampled),
@@ -82,13 +80,14 @@ def make_plan(
         places=placement.why,
         sample=sample,
         basis=basis(subjects),
-        hash=_fingerprint([work, sample, *(asdict(ring) for ring in placement.rings)]),
+        hash="",
     )
+    return replace(plan, hash=content_hash(plan))
 
 
 def basis(subjects: Iterable[Subject]) -> str:
     """A fingerprint of what these laptops should be, whatever they are now."""
-    return _fingerprint(
+    return fingerprint(
         [
             [subject.device.hostname, *(part.digest for part in subject.bundle.components)]
             for subject in subjects
@@ -116,7 +115,7 @@ def _sample(
     """
     unchanged = [each.device for each in skipped if each.why is Skip.VERIFIED]
     generations = {subject.device.hostname: subject.probe.generation for subject in subjects if subject.probe}
-    salt = _fingerprint([work, *((name, generations[name]) for name in unchanged)])[:6]
+    salt = fingerprint([work, *((name, generations[name]) for name in unchanged)])[:6]
     return draw(unchanged, percent=percent, salt=salt), salt
 
 
@@ -221,7 +220,3 @@ def _changes(subject: Subject, now: datetime | None = None) -> Iterator[Change]:
                 drift=found.drift,
                 digest=component.digest,
             )
-
-
-def _fingerprint(data: object) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]

@@ -7,7 +7,7 @@ from typing import Any
 
 from mvpc.model import Action, Bundle, Component, ComponentState, LifeCycle, Outcome, Plan, Reach, RoleRun, Skip, Source
 from mvpc.plan import Subject, Thoroughness, make_plan, proofs, waiting
-from mvpc.planfile import from_data, read_plan, to_data
+from mvpc.planfile import from_data, made_by, read_plan, to_data
 from mvpc.testing import NOON, a_bundle, a_device, a_probe
 
 
@@ -113,10 +113,17 @@ def test_without_asking_the_records_decide_and_the_plan_says_so():
 
 
 def test_the_hash_stays_when_someone_else_falls_asleep_and_changes_with_the_work():
-    work = subject(probe=a_probe(digests={}))
-    asleep = subject(device=a_device("nb-000124"), bundle=a_bundle("nb-000124"), probe=a_probe(reach=Reach.UNREACHABLE))
-    assert make_plan("all", [work]).hash == make_plan("all", [work, asleep]).hash
+    work, other = subject(probe=a_probe(digests={})), {"device": a_device("nb-000124"), "bundle": a_bundle("nb-000124")}
+    awake = subject(**other, probe=a_probe("nb-000124"))
+    asleep = subject(**other, probe=a_probe("nb-000124", reach=Reach.UNREACHABLE))
+    assert make_plan("all", [work, awake]).hash == make_plan("all", [work, asleep]).hash
     assert make_plan("all", [work]).hash != make_plan("all", [subject(probe=a_probe())]).hash
+
+
+def test_the_hash_covers_who_made_the_plan_and_what_sleeping_laptops_will_get():
+    asleep = subject(probe=a_probe(reach=Reach.UNREACHABLE))
+    assert made_by("ute", make_plan("all", [asleep])).hash != made_by("jan", make_plan("all", [asleep])).hash
+    assert make_plan("all", [asleep]).hash != make_plan("all", [replace(asleep, bundle=a_bundle(wifi="b"))]).hash
 
 
 def test_what_a_laptop_proves_outweighs_what_we_remember():

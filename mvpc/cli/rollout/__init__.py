@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonLinesOption, RessortOption
-from mvpc.cli.rollout import looking, reporting, showing, steering
+from mvpc.cli.rollout import approving, looking, reporting, showing, steering
 from mvpc.cli.rollout.starting import begin, from_file, made_now
 from mvpc.errors import InputError
 from mvpc.fleet import Selection
@@ -18,7 +18,7 @@ app.command("list")(looking.list_rollouts)
 app.command("show")(showing.show_rollout)
 app.command("report")(reporting.report)
 app.command("metrics")(reporting.metrics)
-app.command("approve")(steering.approve)
+app.command("approve")(approving.approve)
 app.command("resume")(steering.resume)
 app.command("retry")(steering.retry)
 app.command("pause")(steering.pause)

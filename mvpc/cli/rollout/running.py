@@ -9,44 +9,22 @@ import typer
 
 from mvpc.cli import signals
 from mvpc.cli.console import BAD, OK, WARN, say
-from mvpc.cli.context import current_project, login, now
+from mvpc.cli.context import current_project, now
 from mvpc.cli.laptops import prober, runner
 from mvpc.cli.planning import plan_as_json
 from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.rollout.views import print_end, watching
 from mvpc.cli.words import count
-from mvpc.errors import RolloutError
 from mvpc.job import Job
 from mvpc.model import Outcome, Plan, RolloutEvent, RolloutState, Skip
-from mvpc.project import Project
 from mvpc.rollout import Observer, Rollout, Seams, roll_out
 from mvpc.room import MEMORY, MEMORY_MB, STATE_MB, require_room
-from mvpc.store.read import Reader
 from mvpc.store.write import Store
 
 AT_REST = 5
 """Exit code of a rollout that came to rest before its end."""
 SAMPLE_DIFFERED = 6
 """Exit code of a rollout whose sample was not unchanged."""
-
-
-def check_approval(project: Project, plan: Plan) -> None:
-    """A plan for many devices needs the word of somebody who is not the one who rolls it out.
-
-    Raises:
-        RolloutError: it has not been given.
-    """
-    number = len(plan.devices) - len(plan.sample)  # the sample changes nothing that was not approved before
-    if not project.approve_above or number <= project.approve_above:
-        return
-    with Reader(project.database) as reader:
-        others = set(reader.approvers(plan.hash)) - {login()}
-    if not others:
-        size = count(number, "device")
-        raise RolloutError(
-            f"plan {plan.hash} is for {size}; above {project.approve_above} somebody else must approve it",
-            hint=f"Let another person run: mvpc rollout approve {plan.hash}",
-        )
 
 
 def run(job: Job, *, as_json: bool) -> Rollout:

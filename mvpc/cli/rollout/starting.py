@@ -8,15 +8,16 @@ from typing import NoReturn
 import typer
 
 from mvpc.cli.console import confirm, say
-from mvpc.cli.context import actor, current_project, today
+from mvpc.cli.context import actor, current_project, login, today
 from mvpc.cli.planning import examine, thoroughness
 from mvpc.cli.planview import show_plan
-from mvpc.cli.rollout.running import check_approval, finish, run
+from mvpc.cli.rollout.approving import check_approval
+from mvpc.cli.rollout.running import finish, run
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
 from mvpc.model import Plan
 from mvpc.plan import Subject
-from mvpc.planfile import read_plan
+from mvpc.planfile import made_by, read_plan
 
 
 def made_now(selection: Selection, *, full: bool = False) -> tuple[Plan, list[Subject]]:
@@ -24,7 +25,7 @@ def made_now(selection: Selection, *, full: bool = False) -> tuple[Plan, list[Su
     fleet = Fleet(current_project(), on=today())
     subjects = examine(fleet, fleet.select(selection), ask=True)
     extent = thoroughness(fleet.project, full=full)
-    return fleet.plan(str(selection), subjects, thoroughness=extent), subjects
+    return made_by(login(), fleet.plan(str(selection), subjects, thoroughness=extent)), subjects
 
 
 def from_file(path: Path) -> tuple[Plan, list[Subject]]:
@@ -41,7 +42,7 @@ def begin(plan: Plan, subjects: list[Subject], *, yes: bool, as_json: bool) -> N
     job = make_job(plan, subjects, actor=actor())
     if not plan.changes and not job.asleep:
         finish(plan, None, as_json=as_json)
-    check_approval(current_project(), plan)
+    check_approval(current_project(), job)
     if plan.changes and not yes and not confirm("Roll out?"):
         say("nothing was changed")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Approve a plan; carry a rollout on, repeat it, pause it, end it; serve laptops that come back."""
+"""Carry a rollout on, repeat it, pause it, end it; serve laptops that come back."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import typer
 
 from mvpc.cli import signals
 from mvpc.cli.console import say
-from mvpc.cli.context import actor, current_project, login, now, today
+from mvpc.cli.context import actor, current_project, today
 from mvpc.cli.planning import JsonLinesOption, examine
 from mvpc.cli.planview import show_plan
-from mvpc.cli.rollout.running import check_approval, finish, run
+from mvpc.cli.rollout.approving import check_approval
+from mvpc.cli.rollout.running import finish, run
 from mvpc.cli.rollout.starting import begin, made_now
 from mvpc.cli.words import count
 from mvpc.errors import InputError, RolloutError
@@ -26,14 +27,6 @@ from mvpc.store.write import Store
 Number = Annotated[int, typer.Argument(help="Number of the rollout.")]
 
 _RETURNED = (Ring(name="returned", percent=100, gate=Gate(quorum_percent=0)),)
-
-
-def approve(
-    plan_hash: Annotated[str, typer.Argument(metavar="HASH", help="Hash of the plan, as it shows it.")],
-) -> None:
-    """Give your word for a plan that somebody else will roll out. It counts for exactly this plan."""
-    Store(current_project().database).approve(plan_hash, approver=login(), at=now())
-    say(f"{login()} approved plan {plan_hash}; somebody else may roll it out")
 
 
 def resume(
@@ -106,9 +99,10 @@ def _sweep(project: Project) -> None:
     say(f"{count(len(waiting), 'laptop')} waiting, {len(back)} back")
     plan = fleet.plan(f"{count(len(back), 'returned laptop')}", back, _RETURNED)
     if plan.changes:
-        check_approval(project, plan)
+        job = make_job(plan, back, actor=actor())
+        check_approval(project, job)
         show_plan(plan, each_device=False)
-        run(make_job(plan, back, actor=actor()), as_json=False)
+        run(job, as_json=False)
     # Those that came back and already are what they should be wait no longer.
     Store(project.database).settle([each.device.hostname for each in back if each.device.hostname not in plan.devices])
 
