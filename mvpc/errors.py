@@ -6,6 +6,7 @@
     ├── SecretError             exit 2  a secret reference that cannot be resolved
     ├── LabError                exit 1  a disposable laptop or its image could not be made
     └── RolloutError            exit 1  a rollout could not start or could not be carried on
+        └── LockedError         exit 1  somebody else is rolling out to one of the laptops
 
 Exit codes of the command line: 0 done · 1 failed · 2 bad input · 3 done, but devices failed ·
 4 no device could be reached · 5 a rollout came to rest before its end · 6 its sample was not unchanged ·
@@ -75,3 +76,7 @@ class LabError(MvpcError):
 
 class RolloutError(MvpcError):
     """A rollout could not start or could not be carried on."""
+
+
+class LockedError(RolloutError):
+    """Somebody else is rolling out to one of the laptops."""

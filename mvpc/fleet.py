@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mvpc.compile import Compiled, Compiler
-from mvpc.errors import InputError, MvpcError, NotFoundError, Problem
+from mvpc.errors import InputError, MvpcError, NotFoundError, Problem, SecretError
 from mvpc.model import Device, Filter, Plan, Ring, RoleRun
 from mvpc.organisation import Organisation, Period, load_organisation
 from mvpc.plan import Subject, Thoroughness, make_plan, not_managed
@@ -138,6 +138,13 @@ class Fleet:
         Raises:
             InputError: with every problem of every laptop; nothing has been touched.
         """
+        subjects, problems = self.sound_subjects(devices)
+        if problems:
+            raise InputError.of(problems)
+        return subjects
+
+    def sound_subjects(self, devices: Sequence[Device]) -> tuple[list[Subject], list[Problem]]:
+        """What `subjects` returns of the laptops that nothing is wrong with, and every problem of the others, once."""
         with Reader(self.project.database) as reader:
             names = [device.hostname for device in devices]
             recorded, seen = reader.component_states(names), reader.device_states(names)
@@ -147,7 +154,7 @@ class Fleet:
             try:
                 known = recorded.get(device.hostname, {})
                 compiled = self.compile(device, known) if self.is_ours(device) else None
-            except InputError as error:
+            except (InputError, SecretError) as error:
                 problems.update(dict.fromkeys(error.problems))
                 continue
             subjects.append(
@@ -161,9 +168,7 @@ class Fleet:
                     drift=seen[device.hostname].drift if device.hostname in seen else {},
                 )
             )
-        if problems:
-            raise InputError.of(problems)
-        return subjects
+        return subjects, list(problems)
 
     def plan(
         self,

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from mvpc.errors import RolloutError
-from mvpc.model import Action, Bundle, Change, Device, Outcome, Plan, Probe, Reach, RolloutRecord
+from mvpc.model import (
+    ANY_TIME,
+    Action,
+    Bundle,
+    Change,
+    ComponentResult,
+    Device,
+    Outcome,
+    Plan,
+    Probe,
+    Reach,
+    RolloutRecord,
+    RolloutState,
+    Schedule,
+)
 from mvpc.plan import Subject, basis, waiting
+from mvpc.schedule import Turn, decide, is_open
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +45,26 @@ class Job:
     """Number of the rollout that is carried on; 0 begins a new one."""
     first_ring: int = 0
     """Position of the ring to begin with."""
+    schedule: Schedule = ANY_TIME
+    """When the rollout may touch laptops."""
+    whenever: bool = False
+    """Whether it goes on now whatever its schedule says: a person wants it, or it catches up on what was missed."""
+
+    def must_rest(self, now: datetime, where: str) -> tuple[RolloutState, str] | None:
+        """Whether it is not the time to start anything there: the state to rest in, and why."""
+        if self.whenever or is_open(self.schedule, now):
+            return None
+        decision = decide(self.schedule, since=now, now=now)
+        if decision.turn is Turn.DUE:
+            return None
+        state = RolloutState.SCHEDULED if decision.turn is Turn.WAITING else RolloutState.STOPPED
+        return state, f"{where}: {decision.why}"
+
+    def remembering(self, result: ComponentResult) -> ComponentResult:
+        """The result; what waits for a laptop that could not be served remembers what it was to be brought to."""
+        if not result.outcome.waits or result.digest:
+            return result
+        return replace(result, digest=self.bundles[result.device].component(result.component).digest)
 
 
 def make_job(plan: Plan, subjects: Sequence[Subject], *, actor: str, earlier: RolloutRecord | None = None) -> Job:

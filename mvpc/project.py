@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mvpc.chances import Chances, read_chances
 from mvpc.errors import InputError, Problem
 from mvpc.model import Ring
 from mvpc.ringconfig import read_rings
 from mvpc.rings import DEFAULT_RINGS
+from mvpc.schedule import Limits, default_problems
 
 MARKER = "mvpc.toml"
 
@@ -20,7 +22,13 @@ _KEYS: dict[str, dict[str, type]] = {
     "state": {"folder": str},
     "organisation": {"operator": str},
     "lab": {"home": str, "bridge": str, "addresses": str},
-    "rollout": {"approve_above": int, "component_seconds": int, "sample_percent": float, "ring": list},
+    "rollout": {
+        "approve_above": int,
+        "component_seconds": int,
+        "sample_percent": float,
+        "ring": list,
+        **dict.fromkeys(("not_before", "not_after", "window", "catch_up", "timezone"), str),
+    },
 }
 
 
@@ -46,6 +54,10 @@ class Project:
     """Share of the unchanged laptops that every rollout walks in full, to catch digests and probes that lie."""
     component_seconds: int
     """How long one component may take on one laptop before it counts as hanging."""
+    limits: Limits
+    """When a rollout may touch laptops, unless it says otherwise itself."""
+    timezone: str
+    """The IANA time zone of windows and dates."""
     operator: str
     """Whose laptops are rolled out to, as in inventory/organisation.yml; empty means everybody's."""
     chances: Chances | None
@@ -122,6 +134,8 @@ def load_project(root: Path) -> Project:
         approve_above=rollout.get("approve_above", 0),
         sample_percent=rollout.get("sample_percent", 1),
         component_seconds=rollout.get("component_seconds", 1800),
+        limits=_limits(rollout),
+        timezone=_timezone(rollout),
         operator=settings.get("organisation", {}).get("operator", ""),
         chances=chances,
         lab_home=root / Path(lab.get("home", "/var/lib/mvpc-lab")).expanduser(),
@@ -129,6 +143,31 @@ def load_project(root: Path) -> Project:
         lab_addresses=lab.get("addresses", "10.77.0.0/24"),
         ssh_key=root / Path(ssh["key"]).expanduser() if "key" in ssh and not chances else state / "ssh" / "id_ecdsa",
     )
+
+
+def _limits(rollout: dict[str, Any]) -> Limits:
+    """The defaults of a rollout's schedule; raises InputError with every problem."""
+    limits = Limits(**{field.name: rollout.get(field.name, "") for field in fields(Limits)})
+    if problems := list(default_problems(limits, file=MARKER)):
+        raise InputError.of(problems)
+    return limits
+
+
+def _timezone(rollout: dict[str, Any]) -> str:
+    """The zone that is named, or this machine's own; raises InputError when it does not exist."""
+    name: str = rollout.get("timezone") or _own_timezone()
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = "For example: Europe/Berlin. On a machine without time zones, install tzdata"
+        raise InputError("rollout.timezone is no time zone known here", where=MARKER, hint=hint) from None
+    return name
+
+
+def _own_timezone() -> str:
+    """The zone that /etc/localtime leads to (localtime(5)); UTC where it leads nowhere."""
+    _, _, name = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
+    return name or "UTC"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,9 +5,8 @@ The rule that stops a rollout is watched after every result: what is in flight f
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -25,8 +24,10 @@ from mvpc.model import (
     Probe,
     Reach,
     RolloutState,
+    Schedule,
     events,
 )
+from mvpc.outcomes import count_worst
 from mvpc.sample import surprises
 
 Results = Generator[Sequence[ComponentResult], None, None]
@@ -59,7 +60,7 @@ class Prober(Protocol):
 class Recorder(Protocol):
     """Whatever remembers. Everything passed to it must be durable when the method returns."""
 
-    def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:
+    def begin_rollout(self, plan: Plan, *, actor: str, at: datetime, schedule: Schedule) -> int:
         """Store the plan, take its devices for us alone, and return the rollout's number, which only ever rises.
 
         Raises:
@@ -71,8 +72,12 @@ class Recorder(Protocol):
         """Take the devices again and mark the rollout as running; raises RolloutError as `begin_rollout`."""
         ...
 
+    def keep_alive(self, rollout: int) -> AbstractContextManager[None]:
+        """Give signs of life while the context is open, so that the devices stay ours."""
+        ...
+
     def reach_ring(self, rollout: int, ring: int) -> RolloutState | None:
-        """Note the ring that begins now; returns what somebody wished meanwhile: paused, cancelled, or nothing."""
+        """Note the ring that begins; returns what somebody wished, or nothing. RolloutError: it is no longer ours."""
         ...
 
     def record(self, rollout: int, results: Sequence[ComponentResult], inputs: Inputs) -> None:
@@ -143,7 +148,8 @@ def roll_out(job: Job, seams: Seams) -> Rollout:
     """
     walk = _Walk(job, _begin(job, seams), seams)
     try:
-        state, reason = walk.all_rings()
+        with seams.recorder.keep_alive(walk.number):
+            state, reason = walk.all_rings()
     except BaseException as error:
         # Where that cannot be written either, the rollout is known to be interrupted once this process has ended.
         with suppress(MvpcError):
@@ -155,30 +161,16 @@ def roll_out(job: Job, seams: Seams) -> Rollout:
         number=walk.number,
         state=state,
         reason=reason,
-        counts=worst_outcomes(walk.results),
+        counts=count_worst((each.device, each.outcome) for each in walk.results),
         verified=walk.verified,
         results=tuple(walk.results),
         surprises=surprises(job.plan, walk.results),
     )
 
 
-def worst_outcomes(results: Iterable[ComponentResult]) -> dict[Outcome, int]:
-    """Number of devices by the worst outcome among their components."""
-    return count_worst((result.device, result.outcome) for result in results)
-
-
-def count_worst(outcomes: Iterable[tuple[object, Outcome]]) -> dict[Outcome, int]:
-    """Number of devices by their worst outcome, from pairs of device and outcome."""
-    order = tuple(Outcome)
-    worst: dict[object, Outcome] = {}
-    for device, outcome in outcomes:
-        worst[device] = max(worst.get(device, Outcome.UNCHANGED), outcome, key=order.index)
-    return dict(Counter(worst.values()))
-
-
 def _begin(job: Job, seams: Seams) -> int:
     if not job.resume:
-        return seams.recorder.begin_rollout(job.plan, actor=job.actor, at=seams.now())
+        return seams.recorder.begin_rollout(job.plan, actor=job.actor, at=seams.now(), schedule=job.schedule)
     names = [name for ring in job.plan.rings[job.first_ring :] for name in ring.devices]
     seams.recorder.resume_rollout(job.resume, devices=names, actor=job.actor, at=seams.now())
     return job.resume
@@ -260,10 +252,13 @@ class _Walk:
         wish = self.seams.recorder.reach_ring(self.number, position)
         if reason := self.seams.stop():
             return RolloutState.INTERRUPTED, self.broken_off(f"{reason} {where}")
-        return (wish, f"{where}, as somebody wished") if wish else None
+        if wish:
+            return wish, f"{where}, as somebody wished"
+        return self.job.must_rest(self._now, where)
 
     def _take(self, arriving: Iterable[Sequence[ComponentResult]], tally: Tally | None = None) -> None:
-        for results in map(tuple, filter(None, arriving)):
+        for arrived in filter(None, arriving):
+            results = tuple(map(self.job.remembering, arrived))
             self.seams.recorder.record(self.number, results, self._inputs(results))
             self._tell(events.ResultsStored(at=self._now, results=results))
             self.results += results
@@ -274,7 +269,11 @@ class _Walk:
     def _asleep(self) -> Iterator[ComponentResult]:
         for change in self.job.asleep:
             yield ComponentResult(
-                device=change.device, component=change.component, outcome=Outcome.UNREACHABLE, at=self._now
+                device=change.device,
+                component=change.component,
+                outcome=Outcome.UNREACHABLE,
+                digest=change.digest,
+                at=self._now,
             )
 
     def _work(self, ring: PlannedRing) -> list[HostWork]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from mvpc.deferred import judge
 from mvpc.model import (
     COMPONENTS,
     ROLLED_OUT_STATES,
@@ -19,6 +20,7 @@ from mvpc.model import (
     Reach,
     RolloutRow,
 )
+from mvpc.schedule import Turn
 
 SILENT_AFTER = timedelta(days=30)
 """A laptop that has not answered for so long is worth a question."""
@@ -31,6 +33,7 @@ class Verdict(StrEnum):
     NEEDS_REPAIR = "needs_repair"  #: the last rollout could not finish on it, and only a person can mend that
     FAILED = "failed"  #: the last rollout could not finish on it
     DRIFTED = "drifted"  #: it differs from what it was brought to
+    EXPIRED = "expired"  #: a change waited for it until its time had passed
     OUTDATED = "outdated"  #: a change waits for it
     SILENT = "silent"  #: not heard of for a long time
     NEW = "new"  #: no rollout has reached it yet
@@ -88,7 +91,7 @@ def _verdict(known: Knowledge, now: datetime) -> _Judgement:
     """The first rule that holds, worst first."""
     if reason := _unmanaged(known.device):
         return Verdict.UNMANAGED, reason, None
-    return _trouble(known) or _waiting(known) or _settled(known, now)
+    return _trouble(known) or _waiting(known, now) or _settled(known, now)
 
 
 def _trouble(known: Knowledge) -> _Judgement | None:
@@ -104,10 +107,14 @@ def _trouble(known: Knowledge) -> _Judgement | None:
     return None
 
 
-def _waiting(known: Knowledge) -> _Judgement | None:
+def _waiting(known: Knowledge, now: datetime) -> _Judgement | None:
     if known.waits:
-        names = ", ".join(each.component for each in known.waits)
-        return Verdict.OUTDATED, f"{names} waits for it", min(each.since for each in known.waits)
+        waits = judge(known.waits, now)
+        names = ", ".join(waits.components)
+        if waits.turn is Turn.EXPIRED:
+            return Verdict.EXPIRED, f"{names} waited for it, and {waits.why}", waits.since
+        later = f" {waits.why}" if waits.turn is Turn.WAITING else ""
+        return Verdict.OUTDATED, f"{names} waits for it{later}", waits.since
     return None if known.states else (Verdict.NEW, "no rollout has reached it yet", None)
 
 
@@ -139,6 +146,7 @@ def _next_step(verdict: Verdict, known: Knowledge) -> str:
         Verdict.OK: "nothing to do",
         Verdict.APPLIED: f"to verify it now: mvpc status {name} --live",
         Verdict.NEW: f"mvpc rollout --device {name}",
+        Verdict.EXPIRED: f"to make it up: mvpc rollout --device {name}; to forget it: mvpc rollout purge {name}",
         Verdict.OUTDATED: f"`mvpc rollout watch` serves it when it comes back; by hand: mvpc rollout --device {name}",
         Verdict.DRIFTED: f"to repair it: mvpc rollout --device {name}",
         Verdict.NEEDS_REPAIR: "on the laptop, as root: dpkg --configure -a, then apt-get --fix-broken install; "

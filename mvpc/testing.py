@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from mvpc.model import (
+    ANY_TIME,
     COMPONENTS,
     Bundle,
     Component,
@@ -22,6 +24,7 @@ from mvpc.model import (
     RolloutEvent,
     RolloutState,
     Scalar,
+    Schedule,
 )
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -120,7 +123,7 @@ class MemoryRecorder:
     """What somebody wishes once the first ring has begun."""
     ended: list[tuple[int, RolloutState, str]] = field(default_factory=list)
 
-    def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:  # noqa: ARG002
+    def begin_rollout(self, plan: Plan, *, actor: str, at: datetime, schedule: Schedule = ANY_TIME) -> int:  # noqa: ARG002
         """Remember the plan and number it."""
         self.plans.append(plan)
         return len(self.plans)
@@ -139,6 +142,10 @@ class MemoryRecorder:
 
     def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:
         """Nothing is locked here."""
+
+    def keep_alive(self, rollout: int) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Nothing dies here."""
+        return nullcontext()
 
     def reach_ring(self, rollout: int, ring: int) -> RolloutState | None:  # noqa: ARG002
         """Remember the ring, and pass on the wish."""

@@ -39,8 +39,12 @@ def examine(fleet: Fleet, devices: Sequence[Device], *, ask: bool) -> list[Subje
     Everything that can be wrong with profiles is found before the first laptop is asked.
     """
     subjects = fleet.subjects(devices)
-    if not ask:
-        return subjects
+    return ask_all(fleet, subjects) if ask else subjects
+
+
+def ask_all(fleet: Fleet, subjects: Sequence[Subject]) -> list[Subject]:
+    """Ask laptops how they are, and store what they say."""
+    devices = [subject.device for subject in subjects]
     answers = {probe.device: probe for probe in prober(fleet.project).probe(fleet.askable(devices))}
     store = Store(fleet.project.database)
     store.record_probes(list(answers.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mvpc.model.answers import ComponentResult, ComponentState, Deferred, DeviceSeen, Outcome, Probe, Reach
+from mvpc.model.answers import ComponentResult, ComponentState, DeviceSeen, Outcome, Probe, Reach
 from mvpc.model.bundles import (
     COMPONENTS,
     Bundle,
@@ -38,9 +38,11 @@ from mvpc.model.events import (
     RolloutEvent,
 )
 from mvpc.model.plans import Action, Change, Edit, Gate, Plan, PlannedRing, Ring, Skip, Skipped
-from mvpc.model.rollouts import RESUMABLE, HostWork, RolloutRecord, RolloutRow, RolloutState
+from mvpc.model.rollouts import RESUMABLE, Deferred, HostWork, RolloutRecord, RolloutRow, RolloutState
+from mvpc.model.schedules import ANY_TIME, CatchUp, Schedule, Window
 
 __all__ = [
+    "ANY_TIME",
     "COMPONENTS",
     "HOSTNAME",
     "NEXT_STATES",
@@ -48,6 +50,7 @@ __all__ = [
     "ROLLED_OUT_STATES",
     "Action",
     "Bundle",
+    "CatchUp",
     "Change",
     "Component",
     "ComponentResult",
@@ -85,9 +88,11 @@ __all__ = [
     "RolloutRow",
     "RolloutState",
     "Scalar",
+    "Schedule",
     "Skip",
     "Skipped",
     "Source",
     "Unit",
+    "Window",
     "Workplace",
 ]

@@ -71,6 +71,7 @@ class ComponentResult:
     component: str
     outcome: Outcome
     digest: str = ""
+    """In the laptop's ledger afterwards; of an unreachable one, what it would have been brought to."""
     at: datetime
     changes: tuple[str, ...] = ()
     """What was done, in words: `file /etc/ssh/sshd_config.d/10-mvpc.conf updated (content)`."""
@@ -110,14 +111,3 @@ class DeviceSeen:
     drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Without what a rollout has repaired since."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deferred:
-    """One component that waits for its laptop to wake up."""
-
-    device: str
-    component: str
-    since: datetime
-    rollout: int
-    """The newest rollout that did not reach it."""

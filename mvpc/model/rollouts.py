@@ -11,6 +11,7 @@ from mvpc.model.answers import ComponentResult
 from mvpc.model.bundles import Bundle
 from mvpc.model.devices import Device
 from mvpc.model.plans import Plan
+from mvpc.model.schedules import ANY_TIME, Schedule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +30,7 @@ class RolloutState(StrEnum):
     RUNNING = "running"  #: somebody is carrying it out, or was when the power went
     DONE = "done"  #: all rings are through
     STOPPED = "stopped"  #: too many laptops failed; nothing new is started
+    SCHEDULED = "scheduled"  #: outside of its schedule; it goes on when its time comes
     HELD = "held"  #: a gate is closed: quorum, waiting time, or a person's word
     PAUSED = "paused"  #: somebody asked it to pause
     INTERRUPTED = "interrupted"  #: Ctrl-C, an error, or mvpc was killed
@@ -56,6 +58,28 @@ class RolloutRow:
     plan_hash: str
     counts: Mapping[str, int]
     """Devices by their worst outcome; empty until it has ended."""
+    schedule: Schedule = ANY_TIME
+    """When it may touch laptops; what waits for sleeping ones keeps to it as well."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deferred:
+    """One component that waits for its laptop to wake up."""
+
+    device: str
+    component: str
+    since: datetime
+    """When the first rollout did not reach it."""
+    rollout: int
+    """The newest rollout that did not reach it."""
+    digest: str = ""
+    """What that rollout would have brought it to."""
+    state: RolloutState = RolloutState.DONE
+    """Where that rollout is; until it is done, nothing that waits for it is served."""
+    rested: datetime | None = None
+    """When that rollout last came to rest."""
+    schedule: Schedule = ANY_TIME
+    """When that rollout may touch laptops."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

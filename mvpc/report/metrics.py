@@ -22,6 +22,7 @@ def metrics_text(
     *,
     devices: Mapping[tuple[str, LifeCycle], int],
     waiting: int,
+    expired: int,
     last: RolloutRecord | None,
     simulated: bool = False,
 ) -> str:
@@ -30,6 +31,7 @@ def metrics_text(
     Args:
         devices: number of devices by ressort code and state.
         waiting: number of devices that something waits for.
+        expired: number of devices for which the time of a change has passed.
         last: the latest rollout.
         simulated: whether the fleet is. Its numbers have names of their own, which no rule for the real fleet matches.
     """
@@ -38,6 +40,7 @@ def metrics_text(
     lines = [
         *_family(f"{prefix}_devices", "Devices in the inventory.", fleet),
         *_family(f"{prefix}_waiting_devices", "Devices that a change waits for.", [_Sample(waiting, {})]),
+        *_family(f"{prefix}_expired_devices", "Devices that a change waited for in vain.", [_Sample(expired, {})]),
         *(_last_rollout(last, f"{prefix}_last_rollout") if last else ()),
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mvpc.model import ComponentResult
@@ -22,6 +22,7 @@ def note(connection: Connection, rollout: int, numbers: Mapping[str, int], resul
             "component": result.component,
             "rollout": rollout,
             "since": rows.moment(result.at),
+            "digest": result.digest,
         }
         for result in results
         if result.outcome.waits
@@ -31,7 +32,7 @@ def note(connection: Connection, rollout: int, numbers: Mapping[str, int], resul
     ]
     if waiting:
         statement = upsert(_DEFERRED)
-        replaced = {"rollout": statement.excluded.rollout}
+        replaced = {"rollout": statement.excluded.rollout, "digest": statement.excluded.digest}
         connection.execute(
             statement.on_conflict_do_update(index_elements=["device", "component"], set_=replaced), waiting
         )
@@ -45,3 +46,15 @@ def forget(connection: Connection, numbers: Iterable[int]) -> None:
     gone = [{"of": number} for number in numbers]
     if gone:
         connection.execute(delete(_DEFERRED).where(_DEFERRED.c.device == bindparam("of")), gone)
+
+
+def supersede(connection: Connection, rollout: int) -> None:
+    """What waits for a newer rollout replaces all that waited for the same laptops before."""
+    laptops = select(_DEFERRED.c.device).where(_DEFERRED.c.rollout == rollout)
+    connection.execute(delete(_DEFERRED).where(_DEFERRED.c.rollout < rollout, _DEFERRED.c.device.in_(laptops)))
+
+
+def withdraw(connection: Connection, rollout: int) -> int:
+    """Let nothing wait for a rollout any more; returns how many laptops that were."""
+    gone = delete(_DEFERRED).where(_DEFERRED.c.rollout == rollout).returning(_DEFERRED.c.device)
+    return len(set(connection.execute(gone).scalars()))

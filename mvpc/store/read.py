@@ -22,6 +22,7 @@ from mvpc.model import (
     LifeCycle,
     RolloutRecord,
     RolloutRow,
+    RolloutState,
     Scalar,
 )
 from mvpc.store import rows, schema
@@ -31,6 +32,12 @@ _SEARCHED = (
     *("authority", "site", "room", "address"),
 )
 """Columns that free text is looked for in."""
+
+_DEFERRED = (
+    "(SELECT deferred.*, rollout.state, reason, process, beat, ended, schedule "
+    "FROM deferred JOIN rollout ON rollout.id = deferred.rollout)"
+)
+"""What waits, with the rollout that it waits for."""
 
 _HIGHEST = 2**63 - 1
 """The highest number that SQLite can be asked for."""
@@ -157,9 +164,25 @@ class Reader:
         """Hostname -> what waits for it to wake up; of all devices when none are named."""
         found: dict[str, tuple[Deferred, ...]] = {}
         with schema.in_words(self._path):
-            for row in self._of_devices("deferred", hostnames):
+            for row in self._of_devices(_DEFERRED, hostnames):
                 found[row["hostname"]] = (*found.get(row["hostname"], ()), rows.deferred(row))
         return found
+
+    def scheduled(self) -> tuple[RolloutRow, ...]:
+        """Rollouts that rest until their time comes, oldest first."""
+        query = "SELECT * FROM rollout WHERE state = ? ORDER BY id"
+        with schema.in_words(self._path):
+            return tuple(rows.rollout(row) for row in self._connection.execute(query, (RolloutState.SCHEDULED,)))
+
+    def leased(self) -> dict[str, int]:
+        """Hostname -> the running rollout that it is locked by."""
+        query = (
+            "SELECT hostname, rollout.* FROM lease JOIN rollout ON rollout.id = lease.rollout "
+            "JOIN device ON number = lease.device"
+        )
+        with schema.in_words(self._path):
+            found = [(row["hostname"], rows.rollout(row)) for row in self._connection.execute(query)]
+        return {name: row.id for name, row in found if row.state is RolloutState.RUNNING}
 
     # --- helpers
 

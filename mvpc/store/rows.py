@@ -23,10 +23,14 @@ from mvpc.model import (
     RolloutRow,
     RolloutState,
     Scalar,
+    Schedule,
     Workplace,
 )
-from mvpc.planfile import from_data, to_data
-from mvpc.store.process import is_alive
+from mvpc.planfile import from_data as plan_from_data
+from mvpc.planfile import to_data as plan_data
+from mvpc.schedule import from_data
+from mvpc.schedule import to_data as schedule_data
+from mvpc.store.process import DEAD, is_alive
 
 Row = Mapping[str, Any]
 
@@ -120,6 +124,10 @@ def deferred(row: Row) -> Deferred:
         component=row["component"],
         since=datetime.fromisoformat(row["since"]),
         rollout=row["rollout"],
+        digest=row["digest"],
+        state=_state(row)[0],
+        rested=_moment(row["ended"]),
+        schedule=from_data(json.loads(row["schedule"])),
     )
 
 
@@ -167,6 +175,7 @@ def rollout(row: Row) -> RolloutRow:
         started=datetime.fromisoformat(row["started"]),
         ended=_moment(row["ended"]),
         **_rest(row),
+        schedule=from_data(json.loads(row["schedule"])),
         actor=row["actor"],
         scope=row["scope"],
         plan_hash=row["plan_hash"],
@@ -175,18 +184,28 @@ def rollout(row: Row) -> RolloutRow:
 
 
 def _rest(row: Row) -> dict[str, Any]:
-    """State, reason and ring; a rollout whose process is gone was interrupted, whatever it last said of itself."""
-    state, reason = RolloutState(row["state"]), row["reason"]
-    if state is RolloutState.RUNNING and not is_alive(row["process"]):
-        state, reason = RolloutState.INTERRUPTED, "mvpc was killed while it ran"
+    state, reason = _state(row)
     return {"state": state, "reason": reason, "ring": row["ring"]}
+
+
+def _state(row: Row) -> tuple[RolloutState, str]:
+    """State and reason; a rollout without signs of life was interrupted, whatever it last said of itself."""
+    state = RolloutState(row["state"])
+    if state is RolloutState.RUNNING and not is_alive(row["process"], row["beat"]):
+        return RolloutState.INTERRUPTED, DEAD
+    return state, row["reason"]
+
+
+def schedule_text(schedule: Schedule) -> str:
+    """A schedule as JSON."""
+    return packed(schedule_data(schedule))
 
 
 def plan_text(plan: Plan) -> str:
     """A plan as JSON."""
-    return packed(to_data(plan))
+    return packed(plan_data(plan))
 
 
 def plan(text: str) -> Plan:
     """A plan from its JSON."""
-    return from_data(json.loads(text))
+    return plan_from_data(json.loads(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from sqlalchemy import Connection, bindparam, func, literal_column, update
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, update
 
 from mvpc.model import ComponentResult, Probe, Reach
 from mvpc.store import rows, tables
@@ -13,6 +13,7 @@ from mvpc.store.bulk import many, put
 from mvpc.store.tables import table_of
 
 _SEEN = table_of(tables.DeviceStateRow)
+_COMPONENT = table_of(tables.ComponentStateRow)
 
 _SELDOM = ("updates_pending", "updates_counted")
 """Facts that laptops are seldom asked for; what they last said stays until then."""
@@ -27,6 +28,13 @@ def note(connection: Connection, numbers: Mapping[str, int], probes: Sequence[Pr
     )
     put(connection, _SEEN, answered, instead={"facts": func.json_patch(kept, literal_column("excluded.facts"))})
     put(connection, _SEEN, silent, only=("at", "reach", "detail"))
+
+
+def forget(connection: Connection, numbers: Sequence[int]) -> None:
+    """Believe nothing any more of what these laptops said and proved."""
+    gone = [{"of": number} for number in numbers]
+    for table in (_SEEN, _COMPONENT):
+        many(connection, delete(table).where(table.c.device == bindparam("of")), gone)
 
 
 def forget_drift(connection: Connection, numbers: Mapping[str, int], results: Sequence[ComponentResult]) -> None:

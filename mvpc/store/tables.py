@@ -75,7 +75,11 @@ class RolloutTable(SQLModel, table=True):
     wish: str
     """What somebody asked of a running rollout: paused, cancelled, or nothing."""
     process: str
-    """Who is at work, as `store.process` names it."""
+    """Who is at work, as `store.process` names it; empty when the laptops were taken from it."""
+    beat: str
+    """When that process last gave a sign of life."""
+    schedule: str
+    """JSON: when it may touch laptops."""
     actor: str
     scope: str
     plan_hash: str
@@ -86,7 +90,7 @@ class RolloutTable(SQLModel, table=True):
 
 
 class LeaseRow(SQLModel, table=True):
-    """A laptop that a rollout has for itself; it holds as long as that rollout's process lives."""
+    """A laptop that a rollout has for itself; it holds as long as that rollout's process gives signs of life."""
 
     __tablename__ = "lease"
 
@@ -124,6 +128,8 @@ class DeferredRow(SQLModel, table=True):
     """The newest rollout that did not reach it."""
     since: str
     """When the first one did not."""
+    digest: str
+    """What it would have been brought to."""
 
 
 class ComponentInputs(SQLModel, table=True):

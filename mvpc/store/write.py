@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from mvpc.inventory.difference import ImportDifference
-from mvpc.model import ComponentResult, Outcome, Plan, Probe, RolloutState
-from mvpc.rollout import count_worst
+from mvpc.inventory.difference import DeviceChange, ImportDifference
+from mvpc.model import ANY_TIME, ROLLED_OUT_STATES, ComponentResult, Outcome, Plan, Probe, RolloutState, Schedule
+from mvpc.outcomes import count_worst
 from mvpc.store import deferred, inventory, leases, rows, seen, tables
 from mvpc.store.bulk import many, put
 from mvpc.store.database import migrate, open_engine, writing
-from mvpc.store.process import is_alive, own_process
+from mvpc.store.heartbeat import beating
+from mvpc.store.process import BEAT_SECONDS, beat, is_alive, own_process
 from mvpc.store.tables import table_of
 
 _ROLLOUT = table_of(tables.RolloutTable)
@@ -45,15 +47,24 @@ class Store:
     def save(self, difference: ImportDifference, *, actor: str, at: datetime, action: str) -> None:
         """Store new and changed devices with one history entry each, all or nothing.
 
+        Nothing waits any more for a laptop that leaves service. One with another host key was enrolled anew: what the
+        old one proved says nothing of it, and what waited for the old one is gone.
+
         Raises:
             MvpcError: a device has changed since the difference was made, or a name is taken; nothing was stored.
         """
         with writing(self._engine, self._path) as connection:
             entry = {"at": rows.moment(at), "actor": actor, "action": action}
             inventory.store(connection, difference, entry, self._path)
+            deferred.forget(
+                connection, [change.before.number for change in difference.changed if _waits_no_more(change)]
+            )
+            seen.forget(
+                connection, [change.before.number for change in difference.changed if _is_enrolled_anew(change)]
+            )
 
-    def begin_rollout(self, plan: Plan, *, actor: str, at: datetime) -> int:
-        """Store the plan, take its devices for us alone, and return the rollout's number, which only ever rises.
+    def begin_rollout(self, plan: Plan, *, actor: str, at: datetime, schedule: Schedule = ANY_TIME) -> int:
+        """Store plan and schedule, take the devices for us alone, and return the rollout's number, ever rising.
 
         Raises:
             RolloutError: somebody else is rolling out to one of the devices; nothing was stored.
@@ -65,6 +76,7 @@ class Store:
             "scope": plan.scope,
             "plan_hash": plan.hash,
             "plan": rows.plan_text(plan),
+            "schedule": rows.schedule_text(schedule),
             "counts": "{}",
         }
         with writing(self._engine, self._path) as connection:
@@ -73,31 +85,59 @@ class Store:
             return number
 
     def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:  # noqa: ARG002
-        """Take the devices again and mark the rollout as running; raises RolloutError as `begin_rollout`."""
+        """Take the devices again and mark the rollout as running.
+
+        Raises:
+            RolloutError: it is running already, or is over, or somebody else has one of the devices.
+        """
         with writing(self._engine, self._path) as connection:
+            leases.require_rest(connection, rollout)
             leases.take(connection, rollout, inventory.numbers(connection, devices, self._path))
             row = {**_running(actor), "ended": None}
             connection.execute(update(_ROLLOUT).where(_ROLLOUT.c.id == rollout), row)
 
+    def keep_alive(self, rollout: int) -> AbstractContextManager[None]:
+        """Give signs of life for a rollout while the context is open, so that its laptops stay ours."""
+        return beating(lambda: self._beat(rollout), seconds=BEAT_SECONDS)
+
+    def _beat(self, rollout: int) -> None:
+        with writing(self._engine, self._path) as connection:
+            connection.execute(update(_ROLLOUT).where(_ROLLOUT.c.id == rollout), {"beat": beat()})
+
     def reach_ring(self, rollout: int, ring: int) -> RolloutState | None:
-        """Note the ring that begins now; returns what somebody wished meanwhile, or None."""
+        """Note the ring that begins now; returns what somebody wished meanwhile, or None.
+
+        Raises:
+            RolloutError: somebody else has taken over, since we gave no signs of life.
+        """
         here = _ROLLOUT.c.id == rollout
         with writing(self._engine, self._path) as connection:
+            leases.require(connection, rollout)
             # Only when it is another one: SQLite writes the row as a whole, and the plan of a fleet has megabytes.
             connection.execute(update(_ROLLOUT).where(here, _ROLLOUT.c.ring != ring), {"ring": ring})
             wish = connection.execute(select(_ROLLOUT.c.wish).where(here)).scalar_one()
         return RolloutState(wish) if wish else None
 
-    def wish(self, rollout: int, state: RolloutState) -> None:
-        """Ask a running rollout to pause or to end; one that rests is brought to that state at once."""
+    def wish(self, rollout: int, state: RolloutState, *, reason: str = "by a person") -> None:
+        """Ask a running rollout to pause or to end; one that rests is brought to that state at once, for that reason.
+
+        Nothing waits for a cancelled rollout any more.
+        """
         here = _ROLLOUT.c.id == rollout
         with writing(self._engine, self._path) as connection:
-            found = connection.execute(select(_ROLLOUT.c.state, _ROLLOUT.c.process).where(here)).one()
-            if found.state == RolloutState.RUNNING and is_alive(found.process):
+            found = connection.execute(select(_ROLLOUT).where(here)).one()
+            if found.state == RolloutState.RUNNING and is_alive(found.process, found.beat):
                 connection.execute(update(_ROLLOUT).where(here), {"wish": str(state)})
-            else:
-                connection.execute(update(_ROLLOUT).where(here), {"state": str(state), "reason": "by a person"})
-                leases.give_back(connection, rollout)
+                return
+            leases.dispossess(connection, rollout)
+            connection.execute(update(_ROLLOUT).where(here), {"state": str(state), "reason": reason})
+            if state is RolloutState.CANCELLED:
+                deferred.withdraw(connection, rollout)
+
+    def withdraw(self, rollout: int) -> int:
+        """Let nothing wait for a rollout any more; returns how many laptops that were."""
+        with writing(self._engine, self._path) as connection:
+            return deferred.withdraw(connection, rollout)
 
     def approve(self, plan_hash: str, *, approver: str, at: datetime) -> None:
         """Note a person's word for a plan."""
@@ -114,8 +154,12 @@ class Store:
         """Store results of components, with the settings that they were made from.
 
         A laptop that was not reached, or was busy, proves nothing: its result is kept, what it last proved stays.
+
+        Raises:
+            RolloutError: somebody else has taken over, since we gave no signs of life; nothing was stored.
         """
         with writing(self._engine, self._path) as connection:
+            leases.require(connection, rollout)
             numbers = inventory.numbers(connection, {result.device for result in results}, self._path)
             proved = [result for result in results if not result.outcome.waits]
             digests = _store_inputs(connection, proved, inputs)
@@ -158,14 +202,31 @@ class Store:
             many(connection, upsert(_PROOF).on_conflict_do_nothing(), found)
 
     def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:
-        """Let the rollout come to rest, count its devices over all its legs, and give them free."""
+        """Let the rollout come to rest, count its devices over all its legs, and give them free.
+
+        Does nothing when somebody else has taken over. What waits for it replaces what waited before; nothing waits
+        for a cancelled one.
+        """
         ended = {"ended": rows.moment(at), "state": str(state), "reason": reason, "wish": ""}
         query = select(_RESULT.c.device, _RESULT.c.outcome).where(_RESULT.c.rollout == rollout)
         with writing(self._engine, self._path) as connection:
+            if not leases.is_ours(connection, rollout):
+                return
             worst = count_worst((row.device, Outcome(row.outcome)) for row in connection.execute(query))
             row = ended | {"counts": rows.packed({str(outcome): number for outcome, number in worst.items()})}
             connection.execute(update(_ROLLOUT).where(_ROLLOUT.c.id == rollout), row)
             leases.give_back(connection, rollout)
+            deferred.supersede(connection, rollout)
+            if state is RolloutState.CANCELLED:
+                deferred.withdraw(connection, rollout)
+
+
+def _waits_no_more(change: DeviceChange) -> bool:
+    return _is_enrolled_anew(change) or change.after.state not in ROLLED_OUT_STATES
+
+
+def _is_enrolled_anew(change: DeviceChange) -> bool:
+    return bool(change.before.host_key) and change.after.host_key != change.before.host_key
 
 
 def _running(actor: str) -> dict[str, str]:
@@ -174,6 +235,7 @@ def _running(actor: str) -> dict[str, str]:
         "reason": "",
         "wish": "",
         "process": own_process(),
+        "beat": beat(),
         "actor": actor,
     }
 

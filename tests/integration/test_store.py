@@ -26,7 +26,6 @@ from mvpc.model import (
     Action,
     Change,
     ComponentResult,
-    Deferred,
     Device,
     Filter,
     LifeCycle,
@@ -257,11 +256,11 @@ def test_a_laptop_that_sleeps_or_is_busy_keeps_what_it_last_proved_and_waits(
     store.record(first, [a_result("nb-000042", Outcome.CHANGED)], {})
     rest(store, first)
     second = store.begin_rollout(PLAN, actor="ute", at=LATER)
-    store.record(second, [a_result("nb-000042", outcome, at=LATER)], {})
+    store.record(second, [a_result("nb-000042", outcome, at=LATER, digest="d2")], {})
     with Reader(path) as reader:
         state = reader.component_states()["nb-000042"]["wifi"]
-        waits = Deferred(device="nb-000042", component="wifi", since=LATER, rollout=second)
-        assert reader.waiting() == {"nb-000042": (waits,)}
+        [waits] = reader.waiting()["nb-000042"]
+    assert (waits.component, waits.since, waits.rollout, waits.digest) == ("wifi", LATER, second, "d2")
     assert (state.rollout, state.outcome, state.digest) == (first, Outcome.CHANGED, "d1")
     assert second > first
 

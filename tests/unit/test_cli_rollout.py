@@ -1,25 +1,28 @@
-"""`mvpc rollout` around the work on laptops: who may approve."""
+"""`mvpc rollout` around the work on laptops: who may approve, what waits, and a watch that survives."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from mvpc.cli.app import app
 from mvpc.cli.context import login
-from mvpc.cli.rollout import approving
-from mvpc.errors import RolloutError
+from mvpc.cli.rollout import approving, watching
+from mvpc.errors import InputError, LockedError, MvpcError, RolloutError
 from mvpc.inventory.difference import ImportDifference
 from mvpc.job import Job, make_job
-from mvpc.model import Reach
+from mvpc.model import ComponentResult, Outcome, Reach, RolloutState, Schedule
 from mvpc.plan import Subject, make_plan
 from mvpc.planfile import made_by, to_data
 from mvpc.project import find_project
+from mvpc.store.read import Reader
 from mvpc.store.write import Store
 from mvpc.testing import NOON, a_bundle, a_device, a_probe
 
@@ -28,7 +31,7 @@ SOURCE = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "mvpc.toml").write_text("[rollout]\napprove_above = 1\n")
+    (tmp_path / "mvpc.toml").write_text('[rollout]\napprove_above = 1\ntimezone = "UTC"\n')
     (tmp_path / "inventory").mkdir()
     (tmp_path / "inventory/organisation.yml").write_bytes((SOURCE / "inventory/organisation.yml").read_bytes())
     monkeypatch.chdir(tmp_path)
@@ -54,6 +57,18 @@ def subject(name: str, *, asleep: bool = False) -> Subject:
 
 def a_job(*subjects: Subject, maker: str = "ute") -> Job:
     return make_job(made_by(maker, make_plan("all", subjects)), subjects, actor="jan")
+
+
+def a_rollout(
+    store: Store, *, schedule: Schedule | None = None, state: RolloutState = RolloutState.DONE, reason: str = ""
+) -> int:
+    """A rollout that did not reach nb-1."""
+    job = a_job(subject("nb-1"))
+    number = store.begin_rollout(job.plan, actor="ute", at=NOON, schedule=schedule or Schedule())
+    missed = ComponentResult(device="nb-1", component="wifi", outcome=Outcome.UNREACHABLE, digest="a", at=NOON)
+    store.record(number, [missed], {})
+    store.end_rollout(number, at=NOON, state=state, reason=reason)
+    return number
 
 
 # --- four eyes -------------------------------------------------------------------------------
@@ -124,3 +139,113 @@ def test_no_variable_makes_another_person_of_somebody_who_has_logged_in(monkeypa
     monkeypatch.setenv("SUDO_USER", "eva")
     monkeypatch.setenv("MVPC_USER", "eva")
     assert login() == "ute"
+
+
+# --- waiting ---------------------------------------------------------------------------------
+
+
+def test_what_waits_is_listed_with_its_reason(project: Path, store: Store):
+    a_rollout(store, state=RolloutState.STOPPED)
+    listed = mvpc("rollout", "waiting").stdout
+    assert "until rollout 1 is done; it is stopped" in listed
+    assert "1 laptop waiting, 1 of them for their time" in listed
+
+
+def test_what_expired_is_counted_and_can_be_purged(project: Path, store: Store):
+    a_rollout(store, schedule=Schedule(not_after=NOON))
+    data = json.loads(mvpc("rollout", "waiting", "--json").stdout)
+    assert data["counts"] == {"due": 0, "waiting": 0, "expired": 1}
+    assert data["laptops"][0]["why"] == "it was not to be made after Mon 2026-11-23 12:00"
+    assert "EXPIRED" in mvpc("status", "nb-1").stdout
+    assert mvpc("rollout", "purge", "--expired").exit_code == 0
+    assert mvpc("rollout", "waiting").stdout == "0 laptops waiting\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["nb-1", "--expired"]])
+def test_purge_wants_to_know_whom(project: Path, store: Store, arguments: list[str]):
+    assert "which laptops?" in mvpc("rollout", "purge", *arguments).stderr
+
+
+def test_cancel_ends_the_waiting_also_for_a_rollout_that_is_done(project: Path, store: Store):
+    a_rollout(store)
+    assert "rollout 1 was done; it waits for 1 laptop no longer" in mvpc("rollout", "cancel", "1").stdout
+    assert "rollout 1 is done already" in mvpc("rollout", "cancel", "1").stderr
+
+
+def test_wrong_options_are_all_named_before_anything_is_asked(project: Path, store: Store):
+    failed = mvpc("rollout", "--all", "--yes", "--window", "night", "--not-after", "soon")
+    assert failed.exit_code == 2
+    assert "--not-after 'soon' is neither a date nor a time span" in failed.stderr
+    assert "--window 'night' is no window" in failed.stderr
+
+
+# --- the watch -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "ask_all", lambda _fleet, _subjects: [])
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (None, 0, "0 laptops waiting, 0 back"),
+        (LockedError("locked by rollout 7"), 0, "locked by rollout 7."),
+        (MvpcError("the mirror is gone", hint="Mend it"), 1, "the mirror is gone. Mend it."),
+        (InputError("unknown key", where="base.yml:3"), 1, "base.yml:3: unknown key."),
+    ],
+)
+@pytest.mark.usefixtures("store", "nobody_answers")
+def test_a_sweep_says_what_went_wrong_and_its_exit_code_tells_a_timer(
+    monkeypatch: pytest.MonkeyPatch, error: MvpcError | None, code: int, line: str
+):
+    def fail(*_: Any) -> Any:
+        if error:
+            raise error
+        return []
+
+    if error:
+        monkeypatch.setattr(watching, "_serve", fail)
+    swept = mvpc("rollout", "watch", "--once")
+    assert (swept.exit_code, swept.stdout.splitlines()[0]) == (code, line)
+
+
+def test_a_scheduled_rollout_whose_plan_no_longer_fits_is_stopped_and_says_so_once(
+    project: Path, store: Store, nobody_answers: None, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: Any) -> Any:
+        raise RolloutError("plan h no longer fits: profiles have changed since")
+
+    number = a_rollout(store, state=RolloutState.SCHEDULED)
+    monkeypatch.setattr(watching, "carry_on", refuse)
+    first, second = mvpc("rollout", "watch", "--once"), mvpc("rollout", "watch", "--once")
+    assert (first.exit_code, second.exit_code) == (1, 0)
+    assert "plan h no longer fits" in first.stdout
+    with Reader(project / ".mvpc/mvpc.db") as reader:
+        row = reader.rollout(number).row
+    assert (row.state, row.reason) == (RolloutState.STOPPED, "plan h no longer fits: profiles have changed since")
+
+
+def test_a_scheduled_rollout_whose_time_is_over_is_stopped_and_says_so(
+    project: Path, store: Store, nobody_answers: None
+):
+    a_rollout(store, state=RolloutState.SCHEDULED, schedule=Schedule(not_after=NOON + timedelta(hours=1)))
+    swept = mvpc("rollout", "watch", "--once")
+    assert "Rollout 1 is over: it was not to be made after Mon 2026-11-23 13:00" in swept.stdout
+    with Reader(project / ".mvpc/mvpc.db") as reader:
+        assert reader.rollout(1).row.state is RolloutState.STOPPED
+
+
+def test_laptops_whose_profiles_have_changed_since_their_approved_rollout_wait_for_another_word(
+    project: Path, store: Store
+):
+    a_rollout(store)
+    with Reader(project / ".mvpc/mvpc.db") as reader:
+        waiting = reader.waiting()
+    plan = make_plan("back", [subject(f"nb-{number}") for number in (1, 2, 3)])
+    wifi = replace(plan, changes=tuple(change for change in plan.changes if change.component == "wifi"))
+    beyond = watching._beyond_approval  # the rule that four eyes rest on
+    assert beyond(find_project(project), wifi, waiting) == {"nb-2", "nb-3"}
+    assert beyond(replace(find_project(project), approve_above=2), wifi, waiting) == set()
+    assert beyond(replace(find_project(project), approve_above=0), wifi, waiting) == set()

@@ -4,6 +4,7 @@ import pytest
 
 from mvpc.errors import InputError
 from mvpc.project import find_project
+from mvpc.schedule import Limits
 
 
 def test_the_project_is_found_from_any_folder_inside(tmp_path):
@@ -92,4 +93,30 @@ def test_rings_must_rise_to_the_whole_fleet(tmp_path, shares):
     tables = (f'[[rollout.ring]]\nname = "{n}"\npercent = {share}\n' for n, share in enumerate(shares))
     (tmp_path / "mvpc.toml").write_text("".join(tables))
     with pytest.raises(InputError, match="end with 100"):
+        find_project(tmp_path)
+
+
+def test_the_schedule_of_rollouts_has_defaults_in_the_file(tmp_path):
+    (tmp_path / "mvpc.toml").write_text(
+        '[rollout]\nnot_after = "14d"\nwindow = "Mo-Fr 18:00-06:00"\ntimezone = "Europe/Berlin"\n'
+    )
+    project = find_project(tmp_path)
+    assert (project.limits, project.timezone) == (Limits(not_after="14d", window="Mo-Fr 18:00-06:00"), "Europe/Berlin")
+
+
+def test_every_mistake_in_the_schedule_is_named(tmp_path):
+    (tmp_path / "mvpc.toml").write_text('[rollout]\nnot_after = "2026-12-24"\nwindow = "18-6"\ncatch_up = "no"\n')
+    with pytest.raises(InputError) as caught:
+        find_project(tmp_path)
+    assert [problem.what for problem in caught.value.problems] == [
+        "rollout.not_after is no time span",
+        "rollout.window is no window",
+        "rollout.catch_up must be one of next-window, at-once, drop",
+    ]
+
+
+@pytest.mark.parametrize("name", ["Europe/Schwerin", "../../etc/passwd", "/etc/passwd", "Europe"])
+def test_a_time_zone_that_does_not_exist_is_refused(tmp_path, name):
+    (tmp_path / "mvpc.toml").write_text(f'[rollout]\ntimezone = "{name}"\n')
+    with pytest.raises(InputError, match=r"mvpc.toml: rollout\.timezone is no time zone known here"):
         find_project(tmp_path)

@@ -260,9 +260,10 @@ def parse(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], int]:
 
 def test_metrics_can_be_parsed_and_say_what_is_known():
     record = a_record(a_result("nb-1"), a_result("nb-2", Outcome.FAILED), row={"state": RolloutState.STOPPED})
-    found = parse(metrics_text(devices={("fm", LifeCycle.IN_USE): 561}, waiting=12, last=record))
+    found = parse(metrics_text(devices={("fm", LifeCycle.IN_USE): 561}, waiting=12, expired=3, last=record))
     assert found["mvpc_devices", (("ressort", "fm"), ("state", "in_use"))] == 561
     assert found["mvpc_waiting_devices", ()] == 12
+    assert found["mvpc_expired_devices", ()] == 3
     assert found["mvpc_last_rollout_timestamp_seconds", ()] == int(NOON.timestamp())
     assert found["mvpc_last_rollout_devices", (("outcome", "failed"),)] == 1
     assert found["mvpc_last_rollout_devices", (("outcome", "unreachable"),)] == 0
@@ -280,7 +281,7 @@ def test_a_sample_that_differs_cannot_be_overlooked():
     html = report_html(record, made_at=NOON)
     assert "Not all of them were unchanged" in html
     assert Page(html).row("nb-1")[:2] == ["nb-1", "vpn"]
-    found = parse(metrics_text(devices={}, waiting=0, last=record))
+    found = parse(metrics_text(devices={}, waiting=0, expired=0, last=record))
     assert found["mvpc_last_rollout_sample_devices", ()] == 2
     assert found["mvpc_last_rollout_sample_differing", ()] == 1
 
@@ -291,12 +292,15 @@ def test_a_sample_without_a_difference_says_how_far_it_came():
 
 
 def test_label_values_are_escaped():
-    found = parse(metrics_text(devices={('a"b\\c\nd', LifeCycle.SPARE): 1}, waiting=0, last=None))
+    found = parse(metrics_text(devices={('a"b\\c\nd', LifeCycle.SPARE): 1}, waiting=0, expired=0, last=None))
     assert found["mvpc_devices", (("ressort", 'a"b\\c\\x0ad'), ("state", "spare"))] == 1
 
 
 def test_without_inventory_and_rollouts_there_are_metrics_all_the_same():
-    assert parse(metrics_text(devices={}, waiting=0, last=None)) == {("mvpc_waiting_devices", ()): 0}
+    assert parse(metrics_text(devices={}, waiting=0, expired=0, last=None)) == {
+        ("mvpc_waiting_devices", ()): 0,
+        ("mvpc_expired_devices", ()): 0,
+    }
 
 
 @pytest.fixture

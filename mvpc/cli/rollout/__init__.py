@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from mvpc.cli.context import current_project
 from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonLinesOption, RessortOption
-from mvpc.cli.rollout import approving, looking, reporting, showing, steering
+from mvpc.cli.rollout import approving, looking, reporting, showing, steering, waiting, watching
+from mvpc.cli.rollout.scheduling import CatchUpRule, NotAfter, NotBefore, Window, schedule_of
 from mvpc.cli.rollout.starting import begin, from_file, made_now
 from mvpc.errors import InputError
 from mvpc.fleet import Selection
+from mvpc.schedule import Limits
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 app.command("list")(looking.list_rollouts)
@@ -19,12 +22,13 @@ app.command("show")(showing.show_rollout)
 app.command("report")(reporting.report)
 app.command("metrics")(reporting.metrics)
 app.command("approve")(approving.approve)
+app.command("waiting")(waiting.waiting)
 app.command("resume")(steering.resume)
 app.command("retry")(steering.retry)
 app.command("pause")(steering.pause)
 app.command("cancel")(steering.cancel)
-app.command("watch")(steering.watch)
-app.command("purge")(steering.purge)
+app.command("watch")(watching.watch)
+app.command("purge")(waiting.purge)
 
 
 @app.callback()
@@ -38,6 +42,10 @@ def rollout(
         Path | None, typer.Option("--plan", help="Roll out exactly this plan, made with `mvpc plan -o FILE`.")
     ] = None,
     full: FullOption = False,
+    not_before: NotBefore = "",
+    not_after: NotAfter = "",
+    window: Window = "",
+    catch_up: CatchUpRule = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
     as_json: JsonLinesOption = False,
 ) -> None:
@@ -55,4 +63,6 @@ def rollout(
         raise InputError("--full belongs to the making of a plan", hint="Make one with: mvpc plan --full -o FILE")
     if as_json and not yes:
         raise InputError("--json cannot ask back", hint="Add --yes")
-    begin(*(from_file(plan) if plan else made_now(selection, full=full)), yes=yes, as_json=as_json)
+    limits = Limits(not_before=not_before, not_after=not_after, window=window, catch_up=catch_up)
+    schedule = schedule_of(current_project(), limits)
+    begin(*(from_file(plan) if plan else made_now(selection, full=full)), schedule=schedule, yes=yes, as_json=as_json)

@@ -12,9 +12,11 @@ import typer
 
 from mvpc.cli.console import say
 from mvpc.cli.context import current_project, now, today
+from mvpc.deferred import queue
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet
 from mvpc.report import metrics_text, report_html
+from mvpc.schedule import Turn
 from mvpc.store.read import Reader
 
 Number = Annotated[int, typer.Argument(help="Number of the rollout.")]
@@ -43,8 +45,15 @@ def metrics(
         devices = Counter((fleet.ressort_of(device), device.state) for device in reader.devices())
         latest = reader.rollouts(limit=1)
         last = reader.rollout(latest[0].id) if latest else None
-        waiting = len(reader.waiting())
-        text = metrics_text(devices=devices, waiting=waiting, last=last, simulated=project.chances is not None)
+        turns = Counter(each.turn for each in queue(reader.waiting(), now()))
+        expired = turns[Turn.EXPIRED]
+        text = metrics_text(
+            devices=devices,
+            waiting=turns.total() - expired,
+            expired=expired,
+            last=last,
+            simulated=project.chances is not None,
+        )
     _replace(output, text)
 
 

@@ -76,7 +76,8 @@ def _say_how(plan: Plan, done: Rollout | None) -> None:
         _say_result(done)
         _say_sample(plan, done)
     if asleep := reasons.count(Skip.UNREACHABLE):
-        say(f"{count(asleep, 'device')} unreachable: not failed, served by the next rollout or by `watch`", style=WARN)
+        words = "not failed, served by the next rollout or by `watch`; see: mvpc rollout waiting"
+        say(f"{count(asleep, 'device')} unreachable: {words}", style=WARN)
     if refused := reasons.count(Skip.REFUSED):
         say(f"{count(refused, 'device')} refused: not touched, look at them with mvpc status LAPTOP", style=BAD)
     if done:
@@ -96,11 +97,17 @@ def _say_result(done: Rollout) -> None:
 
 
 def _say_next(done: Rollout) -> None:
+    if step := _next_step(done, _failed(done)):
+        say(f"Next: {step}")
+
+
+def _next_step(done: Rollout, failed: int) -> str:
+    resume = f"mvpc rollout resume {done.number}"
+    if done.state is RolloutState.SCHEDULED:
+        return f"`mvpc rollout watch` goes on when its time comes; to go on now: {resume} --promote"
     if done.state in {RolloutState.HELD, RolloutState.PAUSED, RolloutState.INTERRUPTED}:
-        promote = " --promote" if done.state is RolloutState.HELD else ""
-        say(f"Next: mvpc rollout resume {done.number}{promote}")
-    elif _failed(done):
-        say(f"Next: mvpc rollout show {done.number}, then mvpc rollout retry {done.number}")
+        return f"{resume} --promote" if done.state is RolloutState.HELD else resume
+    return f"mvpc rollout show {done.number}, then mvpc rollout retry {done.number} --failed" if failed else ""
 
 
 def _say_sample(plan: Plan, done: Rollout) -> None:

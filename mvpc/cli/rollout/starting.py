@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,9 +16,10 @@ from mvpc.cli.rollout.approving import check_approval
 from mvpc.cli.rollout.running import finish, run
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
-from mvpc.model import Plan
+from mvpc.model import Plan, Schedule
 from mvpc.plan import Subject
 from mvpc.planfile import made_by, read_plan
+from mvpc.schedule import schedule_words
 
 
 def made_now(selection: Selection, *, full: bool = False) -> tuple[Plan, list[Subject]]:
@@ -35,11 +37,13 @@ def from_file(path: Path) -> tuple[Plan, list[Subject]]:
     return plan, examine(fleet, fleet.named(plan.ressorts), ask=True)
 
 
-def begin(plan: Plan, subjects: list[Subject], *, yes: bool, as_json: bool) -> NoReturn:
+def begin(plan: Plan, subjects: list[Subject], *, schedule: Schedule, yes: bool, as_json: bool) -> NoReturn:
     """Show a plan, ask, carry it out, and leave with the exit code that says how it ended."""
     if not as_json:
         show_plan(plan, each_device=False)
-    job = make_job(plan, subjects, actor=actor())
+    job = replace(make_job(plan, subjects, actor=actor()), schedule=schedule)
+    if not as_json and schedule != Schedule(zone=schedule.zone):
+        say(f"When: {schedule_words(schedule)}; missed: {schedule.catch_up}")
     if not plan.changes and not job.asleep:
         finish(plan, None, as_json=as_json)
     check_approval(current_project(), job)

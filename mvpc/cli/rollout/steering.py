@@ -1,37 +1,39 @@
-"""Carry a rollout on, repeat it, pause it, end it; serve laptops that come back."""
+"""Carry a rollout on, repeat it, pause it, end it."""
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
 
-from mvpc.cli import signals
 from mvpc.cli.console import say
-from mvpc.cli.context import actor, current_project, today
-from mvpc.cli.planning import JsonLinesOption, examine
-from mvpc.cli.planview import show_plan
-from mvpc.cli.rollout.approving import check_approval
+from mvpc.cli.context import current_project
+from mvpc.cli.planning import JsonLinesOption
+from mvpc.cli.rollout.carrying_on import carry_on
 from mvpc.cli.rollout.running import finish, run
+from mvpc.cli.rollout.scheduling import schedule_of
 from mvpc.cli.rollout.starting import begin, made_now
 from mvpc.cli.words import count
 from mvpc.errors import InputError, RolloutError
-from mvpc.fleet import Fleet, Selection
-from mvpc.job import make_job
-from mvpc.model import RESUMABLE, Gate, Reach, Ring, RolloutRecord, RolloutState
+from mvpc.fleet import Selection
+from mvpc.model import RESUMABLE, Outcome, RolloutRecord, RolloutState
+from mvpc.outcomes import worst_of_each
 from mvpc.project import Project
+from mvpc.schedule import Limits
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
 
 Number = Annotated[int, typer.Argument(help="Number of the rollout.")]
 
-_RETURNED = (Ring(name="returned", percent=100, gate=Gate(quorum_percent=0)),)
+_NAMED = 10
+"""How many laptops a message names."""
 
 
 def resume(
     number: Number,
-    promote: Annotated[bool, typer.Option("--promote", help="Open the gate that holds it.")] = False,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Open the gate that holds it, or go on before its time.")
+    ] = False,
     as_json: JsonLinesOption = False,
 ) -> None:
     """Carry a rollout on where it came to rest. Laptops are asked first; what they prove is not done again."""
@@ -42,27 +44,40 @@ def resume(
             f"rollout {number} is held: {found.row.reason}",
             hint=f"To open the gate: mvpc rollout resume {number} --promote",
         )
-    fleet = Fleet(project, on=today())
-    subjects = examine(fleet, fleet.named(found.plan.ressorts), ask=True)
-    job = make_job(found.plan, subjects, actor=actor(), earlier=found)
-    finish(found.plan, run(job, as_json=as_json), as_json=as_json)
+    finish(found.plan, run(carry_on(project, found, promote=promote), as_json=as_json), as_json=as_json)
 
 
 def retry(
     number: Number,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
     as_json: JsonLinesOption = False,
 ) -> None:
     """Begin a new rollout for the laptops of an earlier one that failed or were not reached."""
     with Reader(current_project().database) as reader:
         found = reader.rollout(number)
-    bad = {result.device for result in found.results if not result.outcome.is_done}
-    if not bad:
-        say(f"no laptop of rollout {number} failed or was unreachable")
-        return
+    outcomes = Outcome if not failed else [each for each in Outcome if each.is_bad]
+    names = {each: _with_worst(found, each) for each in outcomes if not each.is_done}
+    bad = {name for each in names.values() for name in each}
     if as_json and not yes:
         raise InputError("--json cannot ask back", hint="Add --yes")
-    begin(*made_now(Selection(devices=tuple(sorted(bad)))), yes=yes, as_json=as_json)
+    if not as_json:
+        words = [f"{count(len(each), 'laptop')} {word} ({_some(each)})" for word, each in names.items() if each]
+        say(f"Rollout {number}: {'; '.join(words) or 'no laptop is ' + ' or '.join(names)}")
+    if bad:
+        schedule = schedule_of(current_project(), Limits())
+        begin(*made_now(Selection(devices=tuple(sorted(bad)))), schedule=schedule, yes=yes, as_json=as_json)
+
+
+def _with_worst(found: RolloutRecord, outcome: Outcome) -> list[str]:
+    """Laptops that came out like this at worst, by name."""
+    worst = worst_of_each((result.device, result.outcome) for result in found.results)
+    return sorted(name for name, each in worst.items() if each is outcome)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def pause(number: Number) -> None:
@@ -71,49 +86,17 @@ def pause(number: Number) -> None:
 
 
 def cancel(number: Number) -> None:
-    """End a rollout for good. What is in flight finishes; laptops that were not reached are left as they are."""
+    """End a rollout for good. What is in flight finishes; laptops that it did not reach are left as they are.
+
+    Of a rollout that is done, what still waits for sleeping laptops is cancelled.
+    """
+    project = current_project()
+    with Reader(project.database) as reader:
+        done = reader.rollout(number).row.state is RolloutState.DONE
+    if done and (withdrawn := Store(project.database).withdraw(number)):
+        say(f"rollout {number} was done; it waits for {count(withdrawn, 'laptop')} no longer")
+        return
     _wish(number, RolloutState.CANCELLED)
-
-
-def watch(
-    once: Annotated[bool, typer.Option("--once", help="Sweep once and exit, for a systemd timer.")] = False,
-    every: Annotated[int, typer.Option(min=10, help="Seconds between two sweeps.")] = 300,
-) -> None:
-    """Serve laptops that were asleep and have come back, with what their profiles say now."""
-    project = current_project()
-    while True:
-        _sweep(project)
-        if code := signals.exit_code():
-            raise typer.Exit(code)
-        if once:
-            return
-        time.sleep(every)
-
-
-def _sweep(project: Project) -> None:
-    with Reader(project.database) as reader:
-        waiting = set(reader.waiting())
-    fleet = Fleet(project, on=today())
-    subjects = [subject for subject in examine(fleet, fleet.named(waiting), ask=True) if subject.probe]
-    back = [subject for subject in subjects if subject.probe and subject.probe.reach is Reach.REACHED]
-    say(f"{count(len(waiting), 'laptop')} waiting, {len(back)} back")
-    plan = fleet.plan(f"{count(len(back), 'returned laptop')}", back, _RETURNED)
-    if plan.changes:
-        job = make_job(plan, back, actor=actor())
-        check_approval(project, job)
-        show_plan(plan, each_device=False)
-        run(job, as_json=False)
-    # Those that came back and already are what they should be wait no longer.
-    Store(project.database).settle([each.device.hostname for each in back if each.device.hostname not in plan.devices])
-
-
-def purge(laptop: Annotated[str, typer.Argument(help="Hostname, inventory number or serial.")]) -> None:
-    """Let nothing wait for a laptop any more. What its profile says stays; the next rollout to it begins afresh."""
-    project = current_project()
-    with Reader(project.database) as reader:
-        name = reader.find(laptop).hostname
-    Store(project.database).settle([name])
-    say(f"nothing waits for {name} any more")
 
 
 def _resumable(project: Project, number: int) -> RolloutRecord:

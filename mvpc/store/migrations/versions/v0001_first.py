@@ -85,7 +85,7 @@ def _rollouts() -> None:
         _text("ended", nullable=True),
         *map(_text, ("state", "reason")),
         sa.Column("ring", sa.Integer(), nullable=False),
-        *map(_text, ("wish", "process", "actor", "scope", "plan_hash", "plan", "counts")),
+        *map(_text, ("wish", "process", "beat", "schedule", "actor", "scope", "plan_hash", "plan", "counts")),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -98,7 +98,7 @@ def _rollouts() -> None:
         _device(key=True),
         sa.Column("component", sa.String(), primary_key=True),
         sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), nullable=False),
-        _text("since"),
+        *map(_text, ("since", "digest")),
     )
     op.create_table(
         "approval",

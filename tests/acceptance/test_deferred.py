@@ -1,0 +1,211 @@
+"""Laptops that come back inside and outside of their time, and everything else that ends their waiting: for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
+
+LAPTOPS = ("lab-01", "lab-02", "lab-03")
+HEADER = "Inventarnummer;Rechnername;Seriennummer;Betriebssystem;Arbeitsplatzprofil;Behörde;Standort;Status\n"
+
+pytestmark = NEEDS_LAB
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    """Three laptops of one ressort, brought to their profiles; windows are meant in UTC."""
+    with an_admin(tmp_path_factory.mktemp("project"), name="dfr", addresses="10.91.0.0/24") as person:
+        rows = [f"LAB-{n[-2:]};{n};LAB{n[-2:]};Debian 13;Standard;zdmv;schwerin;übergeben\n" for n in LAPTOPS]
+        (person.root / "devices.csv").write_text(HEADER + "".join(rows))
+        config = person.root / "mvpc.toml"
+        config.write_text(config.read_text() + '[rollout]\ntimezone = "UTC"\n')
+        person.mvpc("image", "build")
+        person.mvpc("device", "import", "devices.csv", "--yes")
+        person.mvpc("lab", "up", str(len(LAPTOPS)))
+        for device in person.json("device", "list")["devices"]:
+            person.addresses[device["hostname"]] = device["address"]
+            person.host_keys[device["hostname"]] = device["host_key"]
+        person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
+        person.mvpc("rollout", "--all", "--yes")
+        yield person
+
+
+@pytest.fixture(autouse=True)
+def everybody_up_to_date(admin: Admin) -> Iterator[None]:
+    """Each test begins and ends with all laptops awake and nothing waiting."""
+    yield
+    for name in LAPTOPS:
+        admin.mvpc("lab", "on", name)
+    admin.mvpc("rollout", "--all", "--yes", "--window", "always")
+    assert admin.json("rollout", "waiting")["laptops"] == []
+
+
+def hours(begin: int, end: int) -> str:
+    """A window that begins and ends so many hours from now."""
+    now = datetime.now(tz=UTC)
+    return "-".join(f"{now + timedelta(hours=each):%H:%M}" for each in (begin, end))
+
+
+OPEN, CLOSED = hours(-2, 6), hours(6, 9)
+
+
+def set_profile(admin: Admin, value: int, *, extra: str = "") -> None:
+    """A change for every laptop: one kernel parameter in the layer of their authority."""
+    text = f"base:\n  sysctl:\n    kernel.panic: {value}\n{extra}"
+    (admin.root / "profiles/authorities/zdmv.yml").write_text(text)
+
+
+def value_on(admin: Admin, name: str) -> str:
+    return admin.on(name, "grep -h panic /etc/sysctl.d/60-mvpc.conf || true").strip().removeprefix("kernel.panic = ")
+
+
+def begin(admin: Admin, *arguments: str) -> subprocess.Popen[str]:
+    """mvpc in a session of its own, so that stopping it stops nothing else."""
+    argv = [sys.executable, "-m", "mvpc", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        argv, cwd=admin.root, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def newest(admin: Admin) -> dict[str, object]:
+    return dict(admin.json("rollout", "list")["rollouts"][0])
+
+
+def test_a_laptop_that_comes_back_outside_of_its_window_waits_and_inside_of_it_is_served(admin: Admin):
+    set_profile(admin, 1)
+    admin.mvpc("lab", "off", "lab-03")
+    held = admin.json("rollout", "--all", "--yes", "--window", CLOSED, expect=5)["rollout"]
+    assert held["state"] == "scheduled"
+    assert f"when window {CLOSED} opens" in held["reason"]
+    assert [value_on(admin, name) for name in LAPTOPS[:2]] == ["", ""]
+    assert admin.json("rollout", "resume", str(held["number"]), expect=5)["rollout"]["state"] == "scheduled"
+    admin.mvpc("rollout", "resume", str(held["number"]), "--promote")
+    assert [value_on(admin, name) for name in LAPTOPS[:2]] == ["1", "1"]
+
+    admin.mvpc("lab", "on", "lab-03")
+    assert "1 laptop waiting, 0 back, 1 for their time" in admin.mvpc("rollout", "watch", "--once")
+    [waits] = admin.json("rollout", "waiting")["laptops"]
+    assert (waits["device"], waits["turn"], waits["schedule"]["window"]) == ("lab-03", "waiting", CLOSED)
+    assert "waits for it until " in admin.mvpc("status", "lab-03")
+    assert value_on(admin, "lab-03") == ""
+
+    admin.mvpc("lab", "off", "lab-03")
+    admin.mvpc("rollout", "--all", "--yes", "--window", OPEN)
+    admin.mvpc("lab", "on", "lab-03")
+    assert "1 laptop waiting, 1 back" in admin.mvpc("rollout", "watch", "--once")
+    assert value_on(admin, "lab-03") == "1"
+
+
+def test_a_change_whose_time_has_passed_is_not_made_and_not_forgotten(admin: Admin):
+    before = value_on(admin, "lab-03")
+    set_profile(admin, 2)
+    admin.mvpc("lab", "off", "lab-03")
+    admin.mvpc("rollout", "--all", "--yes", "--not-after", "1m")
+    admin.mvpc("lab", "on", "lab-03")
+    time.sleep(61)
+    assert "0 laptops waiting, 0 back, 1 expired" in admin.mvpc("rollout", "watch", "--once")
+    assert value_on(admin, "lab-03") == before
+    assert "waited for it, and it was not to be made after" in admin.mvpc("status", "lab-03")
+    assert admin.json("status")["fm"]["expired"] == 1
+    admin.mvpc("rollout", "metrics", "-o", "m.prom")
+    assert "mvpc_expired_devices 1" in (admin.root / "m.prom").read_text()
+    assert "nothing waits for 1 laptop any more" in admin.mvpc("rollout", "purge", "--expired")
+    assert admin.json("rollout", "waiting")["laptops"] == []
+
+
+def test_the_watch_goes_on_with_a_rollout_when_its_time_comes_and_ends_when_it_is_told_to(admin: Admin):
+    set_profile(admin, 3)
+    admin.mvpc("rollout", "--all", "--yes", "--not-before", "1m", expect=5)
+    number = newest(admin)["id"]
+    assert f"Rollout {number} of root waits: before ring" in admin.mvpc("rollout", "waiting")
+    first, second = begin(admin, "rollout", "watch", "--every", "10"), begin(admin, "rollout", "watch", "--every", "10")
+    try:
+        for _ in range(60):
+            if newest(admin)["state"] == "done":
+                break
+            time.sleep(2)
+        assert [value_on(admin, name) for name in LAPTOPS] == ["3"] * 3
+    finally:
+        for process in (first, second):
+            process.send_signal(signal.SIGTERM)
+    said = [process.communicate(timeout=60)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert f"Rollout {number} goes on" in "".join(said)
+    assert all("watch has ended" in text and "Traceback" not in text for text in said)
+    assert newest(admin)["id"] == number
+
+
+def test_purge_and_cancel_end_the_waiting(admin: Admin):
+    before = value_on(admin, "lab-03")
+    set_profile(admin, 4)
+    admin.mvpc("lab", "off", "lab-03")
+    admin.mvpc("rollout", "--all", "--yes")
+    assert "nothing waits for lab-03 any more" in admin.mvpc("rollout", "purge", "lab-03")
+    admin.mvpc("rollout", "--all", "--yes")
+    number = newest(admin)["id"]
+    assert f"rollout {number} was done; it waits for 1 laptop no longer" in admin.mvpc("rollout", "cancel", str(number))
+    admin.mvpc("lab", "on", "lab-03")
+    assert "0 laptops waiting, 0 back" in admin.mvpc("rollout", "watch", "--once")
+    assert value_on(admin, "lab-03") == before
+
+
+def test_a_broken_profile_that_stopped_in_the_pilot_ring_does_not_reach_laptops_that_come_back(admin: Admin):
+    before = value_on(admin, "lab-03")
+    ghost = (admin.root / "profiles/catalogue/tree.yml").read_text().replace("[tree]", "[no-such-package]")
+    (admin.root / "profiles/catalogue/ghost.yml").write_text(ghost)
+    set_profile(admin, 5, extra="software:\n  ghost: present\n")
+    admin.mvpc("lab", "off", "lab-03")
+    stopped = admin.json("rollout", "--all", "--yes", expect=3)["rollout"]
+    assert stopped["state"] == "stopped"
+    admin.mvpc("lab", "on", "lab-03")
+    assert "1 laptop waiting, 0 back, 1 for their time" in admin.mvpc("rollout", "watch", "--once")
+    [waits] = admin.json("rollout", "waiting")["laptops"]
+    assert waits["why"] == f"until rollout {stopped['number']} is done; it is stopped"
+    assert value_on(admin, "lab-03") == before
+
+    said = admin.mvpc("rollout", "retry", str(stopped["number"]), "--failed", "--yes", expect=3)
+    [pilot] = [name for name in LAPTOPS if f"1 laptop failed ({name})" in said]
+    assert "lab-03" not in said
+    assert newest(admin)["scope"] == pilot
+    set_profile(admin, 5)
+    admin.mvpc("rollout", "cancel", str(stopped["number"]))
+    assert admin.json("rollout", "waiting")["laptops"] == []
+
+
+def test_an_old_controller_that_wakes_up_is_refused_by_the_laptops(admin: Admin):
+    set_profile(admin, 6)
+    before = newest(admin)["id"]
+    old = begin(admin, "rollout", "--all", "--yes")
+    for _ in range(200):
+        row = newest(admin)
+        if row["id"] != before and row["state"] == "running":
+            break
+        time.sleep(0.1)
+    os.killpg(old.pid, signal.SIGSTOP)
+    try:
+        with closing(sqlite3.connect(admin.root / ".mvpc/mvpc.db", timeout=20)) as database:
+            database.execute("UPDATE rollout SET beat = '2026-01-01T00:00:00+00:00' WHERE id = ?", (row["id"],))
+            database.commit()
+        set_profile(admin, 7)
+        admin.mvpc("rollout", "--all", "--yes")
+        assert [value_on(admin, name) for name in LAPTOPS] == ["7"] * 3
+    finally:
+        os.killpg(old.pid, signal.SIGCONT)
+    said, _ = old.communicate(timeout=120)
+    assert old.returncode == 1, said
+    assert f"rollout {row['id']} has lost its laptops" in said
+    assert [value_on(admin, name) for name in LAPTOPS] == ["7"] * 3
+    found = admin.json("rollout", "show", str(row["id"]))["rollout"]
+    assert found["state"] == "interrupted"
