@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO
 
 from mvpc.errors import InputError, LabError, NotFoundError
-from mvpc.lab import process
+from mvpc.lab import container, process
 from mvpc.lab.cleanup import undo
 from mvpc.lab.host import check_requirements
 from mvpc.lab.journal import Journal, Kind, Made
-from mvpc.lab.laptop import Case, Laptop, LaptopSpec, belongings, insert_disk, switch_on
+from mvpc.lab.laptop import Case, Laptop, LaptopSpec
 from mvpc.lab.mirror import Mirror, ensure
-from mvpc.lab.network import Network, cut_off, let_in, make_bridge, plug_in
+from mvpc.lab.network import Network, cut_off, let_in, make_bridge
 from mvpc.lab.setup import AdminKey, BuiltImage, apt_sources, prepare, read_image
 
 HOME = Path("/var/lib/mvpc-lab")
@@ -35,6 +35,10 @@ OnStep = Callable[[str], None]
 
 def _silent(_: str) -> None:
     pass
+
+
+def _has_its_files(_: Path) -> None:
+    """A laptop that came up once was given its first files then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Lab:
                 raise LabError(f"{hostname} has never come up", hint="Make it: mvpc lab up NUMBER")
             built = read_image(Path(laptop.image))
             self._prepare_machine(built, on_step)
-            return self._switch_on(case, built, on_step)
+            return self._switch_on(case, built, on_step, _has_its_files)
 
     def stop(self, hostname: str) -> None:
         """Take the power away from a laptop. Its disk stays; `start` brings it back."""
@@ -182,29 +186,31 @@ class Lab:
 
     def _bring_up(self, case: Case, built: BuiltImage, key: AdminKey, on_step: OnStep) -> Laptop | LabError:
         """The running laptop, or why it does not run: one failure must not hide another."""
+
+        def furnish(root: Path) -> None:
+            on_step(f"{case.folder.name}: settings")
+            prepare(root, case.folder.name, sources=apt_sources(built, self.mirror), key=key)
+
         try:
-            return self._switch_on(case, built, on_step, key=key)
+            return self._switch_on(case, built, on_step, furnish)
         except LabError as error:
             return error
 
-    def _switch_on(self, case: Case, built: BuiltImage, on_step: OnStep, *, key: AdminKey | None = None) -> Laptop:
+    def _switch_on(self, case: Case, built: BuiltImage, on_step: OnStep, furnish: Callable[[Path], None]) -> Laptop:
         laptop = self._with_process(case.read())
         if laptop.running and laptop.host_key:
             return laptop
         _check_image(laptop, built)
         hostname = laptop.hostname
         self._power_off(hostname)
-        self._journal.note(*belongings(case, laptop, self.network))
+        self._journal.note(*container.belongings(case, laptop, self.network))
         try:
             on_step(f"{hostname}: disk")
-            insert_disk(case, laptop)
-            if key and not laptop.host_key:
-                on_step(f"{hostname}: settings")
-                prepare(case.root, hostname, sources=apt_sources(built, self.mirror), key=key)
+            container.insert_disk(case, laptop, furnish)
             on_step(f"{hostname}: network {laptop.address}")
-            plug_in(self.network, hostname, laptop.address)
+            container.plug_in(self.network, laptop)
             on_step(f"{hostname}: boot")
-            laptop = switch_on(case, laptop, self.network, self._journal)
+            laptop = container.switch_on(case, laptop, self.network, self._journal)
         except BaseException:
             self._power_off(hostname)
             raise

@@ -77,7 +77,7 @@ def make_bridge(network: Network, journal: Journal) -> None:
     run(["ip", "link", "set", network.bridge, "up"])
 
 
-def plug_in(network: Network, hostname: str, address: str) -> None:
+def lay_cable(network: Network, hostname: str, address: str) -> None:
     """Make the laptop's network namespace with its interface and address.
 
     There is no default route: the lab reaches nothing but the controller, and says so at once.

@@ -17,8 +17,9 @@ import pytest
 from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.lab import Lab, Laptop, LaptopSpec, process
 from mvpc.lab.cleanup import in_order, undo
+from mvpc.lab.container import arguments, belongings
 from mvpc.lab.journal import Journal, Kind, Made
-from mvpc.lab.laptop import Case, arguments, belongings
+from mvpc.lab.laptop import Case
 from mvpc.lab.mirror import Mirror, config, names_of
 from mvpc.lab.network import Network
 from mvpc.lab.setup import AdminKey, apt_sources, prepare, read_image
