@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2
+VM_PACKAGES := qemu-system-x86 e2fsprogs
 TEST_PACKAGES := openssh-server sudo
 
 # Installs Debian packages where that is possible, and says what is needed where it is not.
@@ -22,7 +23,7 @@ else \
 fi
 endef
 
-.PHONY: help demo test check unit integration lab bench torture lint format lock docs venv lab-packages clean
+.PHONY: help demo test test-vm check unit integration lab bench torture lint format lock docs venv lab-packages clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,7 +33,11 @@ demo: venv lab-packages  ## Build the image, boot three laptops, import, plan, r
 
 test: check  ## Every test: what needs root and Debian runs where both are there
 	@{ $(call apt-install,$(LAB_PACKAGES) $(TEST_PACKAGES)) ; } && mvpc image build || echo "make test: no lab here, so only what needs none is tested"
-	pytest tests/integration tests/acceptance
+	pytest -m "not vm" tests/integration tests/acceptance
+
+test-vm: venv  ## Tests with virtual machines: Wi-Fi, tunnels (root, Debian, about 10 minutes)
+	@$(call apt-install,$(LAB_PACKAGES) $(VM_PACKAGES))
+	pytest -m vm tests/acceptance
 
 torture: venv lab-packages  ## Kill the controller KILLS=500 times on real laptops, throwing the dice of SEED
 	@seed=$${SEED:-$$(date +%s)}; echo "make torture: SEED=$$seed KILLS=$${KILLS:-500}"; \

@@ -18,7 +18,7 @@ from mvpc.cli.words import count
 from mvpc.errors import InputError
 from mvpc.images import Image, find_image
 from mvpc.inventory.difference import difference
-from mvpc.lab import Lab, Laptop, LaptopSpec
+from mvpc.lab import Lab, Laptop, LaptopKind, LaptopSpec
 from mvpc.model import Device, LifeCycle
 from mvpc.organisation import Authority, load_organisation
 from mvpc.project import Project
@@ -37,26 +37,35 @@ def lab() -> None:
 
 @app.command()
 def up(
-    number: Annotated[int, typer.Argument(min=1, max=200, help="How many laptops shall run: lab-01, lab-02, ...")],
+    number: Annotated[int, typer.Argument(min=0, max=200, help="How many laptops shall run: lab-01, lab-02, ...")] = 0,
+    vm: Annotated[
+        int,
+        typer.Option(min=0, max=20, help="How many of another kind: virtual machines vm-01, vm-02, ... with Wi-Fi."),
+    ] = 0,
     authority: Annotated[
         str, typer.Option(help="Authority of laptops that the inventory does not know yet: code or name.")
     ] = "zdmv",
     image: Annotated[str, typer.Option(help="Image to boot.")] = "standard",
+    vm_image: Annotated[str, typer.Option(help="Image for virtual machines; it needs a kernel.")] = "vm",
 ) -> None:
     """Boot laptops and enter their addresses and host keys in the inventory. Needs root.
 
-    Laptops that run are left alone, those that are off are switched on with the disk they had.
+    Laptops that run are left alone, those that are off are switched on with the disk they had. A container is up in a
+    second; a virtual machine takes half a minute, and has a kernel and a simulated Wi-Fi radio of its own.
     """
+    wanted = ((image, _specs("lab", "container", number)), (vm_image, _specs("vm", "vm", vm)))
+    if not number and not vm:
+        raise InputError("no laptops to boot", hint="Say how many: mvpc lab up 3, mvpc lab up --vm 1, or both")
     project = current_project()
     project.require_real()
-    built = find_image(project.images / image)
+    built = [(find_image(project.images / name), specs) for name, specs in wanted if specs]
     owner = load_organisation(project.root).authority(authority)
     project.make_state()
     key = make_key(project.ssh_key, comment=project.ssh_user)
-    specs = [LaptopSpec(f"lab-{each:02}") for each in range(1, number + 1)]
-    laptops = _lab().up(built.path, specs, admin_key=key, admin=project.ssh_user, on_step=say)
-    _enter(project, laptops, built, owner)
-    say(f"{count(len(laptops), 'laptop')} ready: mvpc rollout --device lab-01")
+    for found, specs in built:
+        laptops = _lab().up(found.path, specs, admin_key=key, admin=project.ssh_user, on_step=say)
+        _enter(project, laptops, found, owner)
+        say(f"{count(len(laptops), 'laptop')} ready: mvpc rollout --device {laptops[0].hostname}")
 
 
 @app.command("list")
@@ -66,8 +75,8 @@ def list_laptops(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"laptops": [asdict(laptop) | {"running": laptop.running} for laptop in laptops]})
         return
-    rows = [[laptop.hostname, laptop.address, "on" if laptop.running else "off"] for laptop in laptops]
-    print_table("", ["laptop", "address", "power"], rows)
+    rows = [[each.hostname, each.kind, each.address, "on" if each.running else "off"] for each in laptops]
+    print_table("", ["laptop", "kind", "address", "power"], rows)
 
 
 @app.command()
@@ -132,6 +141,10 @@ def _lab() -> Lab:
     return Lab(project.lab_home, project.lab_bridge, addresses)
 
 
+def _specs(prefix: str, kind: LaptopKind, number: int) -> list[LaptopSpec]:
+    return [LaptopSpec(f"{prefix}-{each:02}", kind) for each in range(1, number + 1)]
+
+
 def _enter(project: Project, laptops: Sequence[Laptop], image: Image, owner: Authority) -> None:
     """Bring the inventory to what the laptops are: known ones get address and host key, others are added."""
     store = Store(project.database)
@@ -152,14 +165,21 @@ def _enter(project: Project, laptops: Sequence[Laptop], image: Image, owner: Aut
 
 def _new(laptop: Laptop, image: Image, authority: str, site: str) -> Device:
     digits = laptop.hostname.rpartition("-")[2]
+    prefix, model = _PREFIX_AND_MODEL[laptop.kind]
     return Device(
-        inventory_number=f"LAB-{digits}",
+        inventory_number=f"{prefix}-{digits}",
         hostname=laptop.hostname,
-        serial=f"LAB{digits}",
+        serial=f"{prefix}{digits}",
         vendor="mvpc",
-        model="lab laptop",
+        model=model,
         os=image.os,
         authority=authority,
         site=site,
         state=LifeCycle.IMAGED,
     )
+
+
+_PREFIX_AND_MODEL: dict[LaptopKind, tuple[str, str]] = {
+    "container": ("LAB", "lab laptop"),
+    "vm": ("LABVM", "lab virtual machine"),
+}

@@ -20,14 +20,14 @@ _UNTIL_POWER_OFF = 'while "$@"; [ $? -eq 133 ]; do :; done'
 """With --keep-unit systemd-nspawn does not restart a laptop that reboots: it ends with 133, for a service to do so."""
 
 
-def insert_disk(case: Case, laptop: Laptop, furnish: Callable[[Path], None]) -> None:
+def insert_disk(case: Case, laptop: Laptop, _: Network, furnish: Callable[[Path], None]) -> None:
     """Mount the laptop's file system at `case.root`; `furnish` gives a new one its first files."""
     lay_over(case, laptop)
     if not laptop.host_key:
         furnish(case.root)
 
 
-def plug_in(network: Network, laptop: Laptop) -> None:
+def plug_in(laptop: Laptop, network: Network) -> None:
     """Make the laptop's network namespace with its interface and address."""
     lay_cable(network, laptop.hostname, laptop.address)
 

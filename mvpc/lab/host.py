@@ -19,26 +19,28 @@ PACKAGE_OF_TOOL = {
     "sysctl": "procps",
     "systemd-nspawn": "systemd-container",
 }
+PACKAGE_OF_VM_TOOL = {"qemu-system-x86_64": "qemu-system-x86", "mkfs.ext4": "e2fsprogs"}
+"""What virtual machines need beyond that."""
 
 
-def missing_requirements() -> tuple[str, ...]:
-    """What this machine lacks for a lab: `Linux`, `root`, or names of Debian packages."""
+def missing_requirements(*, vms: bool = False) -> tuple[str, ...]:
+    """What this machine lacks for a lab, also with virtual machines: `Linux`, `root`, or names of Debian packages."""
     if not Path("/proc/self/ns/net").exists():
         return ("Linux",)
-    packages = {
-        package for tool, package in PACKAGE_OF_TOOL.items() if not shutil.which(tool, path=ENVIRONMENT["PATH"])
-    }
+    needed = PACKAGE_OF_TOOL | (PACKAGE_OF_VM_TOOL if vms else {})
+    packages = {package for tool, package in needed.items() if not shutil.which(tool, path=ENVIRONMENT["PATH"])}
     return (*(["root"] if os.geteuid() else []), *sorted(packages))
 
 
-def check_requirements() -> None:
+def check_requirements(*, vms: bool = False) -> None:
     """Raise LabError that names everything missing, with the command that brings it."""
-    missing = missing_requirements()
+    missing = missing_requirements(vms=vms)
     if not missing:
         return
     packages = " ".join(each for each in missing if each not in {"root", "Linux"})
     hint = f"apt-get install --no-install-recommends {packages}" if packages else "Run it with sudo, on Linux"
-    raise LabError(f"the lab needs {', '.join(missing)}", hint=hint)
+    what = "a lab with virtual machines" if vms else "the lab"
+    raise LabError(f"{what} needs {', '.join(missing)}", hint=hint)
 
 
 def runs_systemd() -> bool:
@@ -46,14 +48,14 @@ def runs_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
-def run(argv: Sequence[str], *, stdin: str = "") -> str:
-    """The standard output of a command that must succeed within 30 s; raises LabError with its words."""
+def run(argv: Sequence[str], *, stdin: str = "", timeout_s: int = TIMEOUT_S) -> str:
+    """The standard output of a command that must succeed within `timeout_s`; raises LabError with its words."""
     try:
         done = subprocess.run(
-            argv, env=ENVIRONMENT, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+            argv, env=ENVIRONMENT, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=True
         )
     except subprocess.CalledProcessError as error:
         raise LabError(f"{' '.join(argv[:4])} failed: {error.stderr.strip()[:400]}") from error
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"{' '.join(argv[:4])} did not end within {TIMEOUT_S} s") from error
+        raise LabError(f"{' '.join(argv[:4])} did not end within {timeout_s} s") from error
     return done.stdout

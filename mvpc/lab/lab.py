@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO
 
 from mvpc.errors import InputError, LabError, NotFoundError
-from mvpc.lab import container, process
+from mvpc.lab import process
 from mvpc.lab.cleanup import undo
 from mvpc.lab.host import check_requirements
 from mvpc.lab.journal import Journal, Kind, Made
+from mvpc.lab.kinds import KINDS
 from mvpc.lab.laptop import Case, Laptop, LaptopSpec
 from mvpc.lab.mirror import Mirror, ensure
 from mvpc.lab.network import Network, cut_off, let_in, make_bridge
@@ -91,7 +92,7 @@ class Lab:
             LabError: names the laptop and the log. Laptops that did start keep running; `down` removes all.
         """
         key = AdminKey(admin, admin_key)
-        check_requirements()
+        check_requirements(vms=any(spec.kind == "vm" for spec in laptops))
         built = read_image(image)
         with self._changing():
             self._prepare_machine(built, on_step)
@@ -105,8 +106,8 @@ class Lab:
         Raises:
             LabError: there is no such laptop, its image was built again since, or it does not come up.
         """
-        check_requirements()
         case = self._case(hostname)
+        check_requirements(vms=case.read().kind == "vm")
         with self._changing():
             laptop = case.read()
             if not laptop.host_key:
@@ -173,15 +174,18 @@ class Lab:
         """Give each new laptop a folder and an address."""
         known = {laptop.hostname: laptop for laptop in self.list()}
         taken = {laptop.address for laptop in known.values()}
-        cases = {spec.hostname: self._case(spec.hostname) for spec in laptops}
-        for hostname, case in cases.items():
-            if hostname in known:
+        cases = {spec: self._case(spec.hostname) for spec in laptops}
+        for spec, case in cases.items():
+            if spec.hostname in known:
                 continue
             address = str(self.network.free_address(taken))
             taken.add(address)
-            self._journal.note(Made(Kind.FOLDER, str(case.folder), hostname))
+            self._journal.note(Made(Kind.FOLDER, str(case.folder), spec.hostname))
             case.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            case.write(Laptop(hostname=hostname, address=address, image=str(built.path), build=built.build))
+            laptop = Laptop(
+                hostname=spec.hostname, kind=spec.kind, address=address, image=str(built.path), build=built.build
+            )
+            case.write(laptop)
         return tuple(cases.values())
 
     def _bring_up(self, case: Case, built: BuiltImage, key: AdminKey, on_step: OnStep) -> Laptop | LabError:
@@ -203,14 +207,15 @@ class Lab:
         _check_image(laptop, built)
         hostname = laptop.hostname
         self._power_off(hostname)
-        self._journal.note(*container.belongings(case, laptop, self.network))
+        kind = KINDS[laptop.kind]
+        self._journal.note(*kind.belongings(case, laptop, self.network))
         try:
             on_step(f"{hostname}: disk")
-            container.insert_disk(case, laptop, furnish)
+            kind.insert_disk(case, laptop, self.network, furnish)
             on_step(f"{hostname}: network {laptop.address}")
-            container.plug_in(self.network, laptop)
+            kind.plug_in(laptop, self.network)
             on_step(f"{hostname}: boot")
-            laptop = container.switch_on(case, laptop, self.network, self._journal)
+            laptop = kind.switch_on(case, laptop, self.network, self._journal)
         except BaseException:
             self._power_off(hostname)
             raise

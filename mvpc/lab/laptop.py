@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from mvpc.errors import InputError, NotFoundError
 from mvpc.model import HOSTNAME
 
 RECORD = "laptop.json"
+
+LaptopKind = Literal["container", "vm"]
+"""On the controller's kernel, or in a virtual machine with one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class LaptopSpec:
     """A laptop that is wanted."""
 
     hostname: str
+    kind: LaptopKind = "container"
 
     def __post_init__(self) -> None:
         if not HOSTNAME.fullmatch(self.hostname):
@@ -34,10 +39,11 @@ class Laptop:
     """The folder of the image whose files lie below its disk."""
     build: str
     """Which build of it: a disk is of no use over any other."""
+    kind: LaptopKind = "container"
     host_key: str = ""
     """`ecdsa-sha2-nistp384 AAAA...`; empty before the first boot."""
     pid: int = 0
-    """The process that looks after its container; 0 when it is off."""
+    """The process that looks after its container, or is its virtual machine; 0 when it is off."""
 
     @property
     def running(self) -> bool:
@@ -53,7 +59,7 @@ class Case:
 
     @property
     def root(self) -> Path:
-        """Its file system while it is on: the image with its disk laid over."""
+        """Its file system while its container is on: the image with its disk laid over."""
         return self.folder / "root"
 
     @property

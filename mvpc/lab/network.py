@@ -97,6 +97,13 @@ def lay_cable(network: Network, hostname: str, address: str) -> None:
     run(["ip", "-netns", namespace, "-batch", "-"], stdin="\n".join(inside) + "\n")
 
 
+def plug_tap(network: Network, address: str) -> None:
+    """Make the interface on the bridge whose other end a virtual machine holds."""
+    cable = network.cable(address)
+    commands = f"tuntap add dev {cable} mode tap\nlink set {cable} master {network.bridge} up\n"
+    run(["ip", "-batch", "-"], stdin=commands)
+
+
 def cut_off(network: Network, address: str) -> None:
     """Take the laptop's cable off the bridge. Setting it down instead would keep it away for a second afterwards."""
     run(["ip", "link", "set", network.cable(address), "nomaster"])

@@ -20,6 +20,7 @@ from mvpc import images
 from mvpc.lab import Lab, missing_requirements
 from mvpc.model import RolloutRow, RolloutState
 from mvpc.store.read import Reader
+from tests.acceptance.driver import Machine
 
 SOURCE = Path(__file__).parents[2]
 HEADER = "Inventarnummer;Rechnername;Seriennummer;Betriebssystem;Arbeitsplatzprofil;Behörde;Standort;Status;Modell\n"
@@ -37,6 +38,13 @@ _MISSING = sorted({*missing_requirements(), *images.missing_requirements()})
 NEEDS_LAB = [
     pytest.mark.lab,
     pytest.mark.skipif(bool(_MISSING), reason=f"the lab needs {', '.join(_MISSING)} on Debian"),
+]
+
+_MISSING_FOR_VMS = sorted({*_MISSING, *missing_requirements(vms=True)})
+NEEDS_VM = [
+    pytest.mark.lab,
+    pytest.mark.vm,
+    pytest.mark.skipif(bool(_MISSING_FOR_VMS), reason=f"virtual machines need {', '.join(_MISSING_FOR_VMS)} on Debian"),
 ]
 
 
@@ -141,6 +149,10 @@ class Admin:
         )
         assert done.returncode == 0 or not check, f"{laptop}: {command}: {done.stderr}"
         return done.stdout
+
+    def machine(self, laptop: str) -> Machine:
+        """A laptop of this person's lab, in the hands of a test."""
+        return Machine(self.lab, laptop, self.root / ".mvpc/ssh/id_ecdsa")
 
     def commit(self, message: str) -> None:
         """Keep the project folder in git, as profile maintainers do."""

@@ -15,14 +15,17 @@ from pathlib import Path
 import pytest
 
 from mvpc.errors import InputError, LabError, NotFoundError
-from mvpc.lab import Lab, Laptop, LaptopSpec, process
+from mvpc.images import load_definition
+from mvpc.lab import Lab, Laptop, LaptopSpec, missing_requirements, process, vm
 from mvpc.lab.cleanup import in_order, undo
 from mvpc.lab.container import arguments, belongings
+from mvpc.lab.host import check_requirements
 from mvpc.lab.journal import Journal, Kind, Made
 from mvpc.lab.laptop import Case
 from mvpc.lab.mirror import Mirror, config, names_of
 from mvpc.lab.network import Network
 from mvpc.lab.setup import AdminKey, apt_sources, prepare, read_image
+from mvpc.lab.vmfiles import add_vm_files
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDyAf2IJn3klgf/J15WFQzMz1Bv6KF/Xy/HFwk/O3+7Q admin\n"
 NETWORK = Network("mvpc0", IPv4Network("10.77.0.0/24"))
@@ -294,6 +297,63 @@ def test_a_container_gets_its_own_name_network_and_nothing_of_the_controllers_se
         "--hostname=nb-000001",
         "--resolv-conf=off",
     } <= set(argv)
+
+
+@pytest.fixture
+def bootable(image: Path) -> Path:
+    """An image with two kernels."""
+    boot = image / "rootfs" / "boot"
+    boot.mkdir()
+    for version in ("6.12.9-amd64", "6.12.118-amd64"):
+        (boot / f"vmlinuz-{version}").touch()
+        (boot / f"initrd.img-{version}").touch()
+    return image
+
+
+def machine(image: Path) -> Laptop:
+    return Laptop(hostname="vm-01", kind="vm", address="10.77.0.11", image=str(image), build="abc@now")
+
+
+def test_a_virtual_machine_boots_the_newest_kernel_of_its_image_and_hangs_on_the_bridge(bootable):
+    argv = " ".join(vm.arguments(Case(Path("/lab/laptops/vm-01")), machine(bootable), NETWORK))
+
+    assert f"-kernel {bootable}/rootfs/boot/vmlinuz-6.12.118-amd64 " in argv
+    assert f"-initrd {bootable}/rootfs/boot/initrd.img-6.12.118-amd64 " in argv
+    assert "tap,id=lab,ifname=mvpc0v11,script=no,downscript=no" in argv
+    assert "mac=02:6d:0a:4d:00:0b" in argv
+
+
+def test_an_image_without_a_kernel_says_which_image_has_one(image):
+    with pytest.raises(LabError, match=r"standard has no kernel.*Use the image vm"):
+        vm.kernel_of(machine(image))
+
+
+def test_a_virtual_machine_gets_its_address_and_tells_its_host_key_at_boot(bootable):
+    root = bootable / "rootfs"
+    add_vm_files(root, machine(bootable), NETWORK)
+
+    units = root / "etc/systemd/system"
+    assert "ip address replace 10.77.0.11/24 dev host0" in (units / "mvpc-lab-network.service").read_text()
+    assert "Before=ssh.service" in (units / "mvpc-lab-host-key.service").read_text()
+    wanted = sorted(path.name for path in (units / "multi-user.target.wants").iterdir())
+    assert wanted == ["mvpc-lab-host-key.service", "mvpc-lab-network.service"]
+
+
+def test_virtual_machines_name_the_debian_packages_that_they_lack(monkeypatch):
+    monkeypatch.setattr("mvpc.lab.host.shutil.which", lambda tool, path: None if "qemu" in tool else f"/usr/bin/{tool}")
+    monkeypatch.setattr("mvpc.lab.host.os.geteuid", lambda: 0)
+
+    assert missing_requirements() == ()
+    with pytest.raises(LabError, match=r"virtual machines needs qemu-system-x86.*apt-get install .* qemu-system-x86"):
+        check_requirements(vms=True)
+
+
+def test_the_image_of_virtual_machines_has_everything_that_the_standard_image_has():
+    folder = Path(__file__).parents[2] / "images"
+    standard, virtual = (load_definition(folder / name) for name in ("standard", "vm"))
+
+    assert set(standard.packages) < set(virtual.packages)
+    assert standard.model_dump(exclude={"name", "packages"}) == virtual.model_dump(exclude={"name", "packages"})
 
 
 def test_an_image_that_was_not_built_says_how_to_build_it(tmp_path):

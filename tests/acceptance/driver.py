@@ -1,0 +1,86 @@
+"""Laptops of the lab as a test handles them, in the manner of the NixOS test driver."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mvpc.lab import Lab
+
+KNOCK_S = 10
+"""How long ssh waits for a laptop that emulates its processor."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One laptop. Commands run as root, over SSH, believing only the host key that the lab reports."""
+
+    lab: Lab
+    hostname: str
+    key: Path
+    """Private key of the administrator."""
+
+    def run(self, command: str, *, stdin: str = "", timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a shell command, whatever comes of it. A laptop that does not answer is exit code 255."""
+        laptop = next(each for each in self.lab.list() if each.hostname == self.hostname)
+        known = self.key.with_name(f"known-{self.hostname}")
+        known.write_text(f"{laptop.address} {laptop.host_key}\n")
+        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}"]
+        flags = [part for each in (*options, f"ConnectTimeout={KNOCK_S}") for part in ("-o", each)]
+        argv = ["ssh", "-F", "none", *flags, "-i", str(self.key), f"mvpc-admin@{laptop.address}"]
+        return subprocess.run(
+            [*argv, f"sudo -n sh -c {shlex.quote(command)}"],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def succeed(self, command: str, *, stdin: str = "", timeout_s: float = 120) -> str:
+        """The output of a command that must succeed."""
+        done = self.run(command, stdin=stdin, timeout_s=timeout_s)
+        assert done.returncode == 0, f"{self.hostname}: {command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def fail(self, command: str) -> str:
+        """The output of a command that must fail, on a laptop that answers."""
+        done = self.run(command)
+        assert done.returncode not in {0, 255}, f"{self.hostname}: {command}: exit {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def wait_until_succeeds(self, command: str, *, timeout_s: float = 120) -> str:
+        """Try a command again and again; its output when it succeeds."""
+        deadline = time.monotonic() + timeout_s
+        while (done := self.run(command)).returncode:
+            assert time.monotonic() < deadline, f"{self.hostname}: {command}\n{done.stdout}{done.stderr}"
+            time.sleep(0.5)
+        return done.stdout
+
+    def wait_until_fails(self, command: str, *, timeout_s: float = 120) -> str:
+        """Try a command again and again until it fails, on a laptop that answers."""
+        return self.wait_until_succeeds(f"! {{ {command}\n}}", timeout_s=timeout_s)
+
+    def write(self, path: str, content: str, *, mode: str = "0644") -> None:
+        """Put a file on the laptop."""
+        place = shlex.quote(path)
+        self.succeed(f'mkdir -p "$(dirname {place})" && cat >{place} && chmod {mode} {place}', stdin=content)
+
+    def block(self) -> None:
+        """Pull its cable; it does not notice."""
+        self.lab.block(self.hostname)
+
+    def unblock(self) -> None:
+        """Plug its cable in again."""
+        self.lab.unblock(self.hostname)
+
+    def crash(self) -> None:
+        """Take its power away at this very moment."""
+        self.lab.stop(self.hostname)
+
+    def start(self) -> None:
+        """Switch it on again, with the disk it had."""
+        self.lab.start(self.hostname)
