@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2
-VM_PACKAGES := qemu-system-x86 e2fsprogs
+VM_PACKAGES := qemu-system-x86 e2fsprogs wireguard-go wireguard-tools dnsmasq-base
 TEST_PACKAGES := openssh-server sudo
 
 # Installs Debian packages where that is possible, and says what is needed where it is not.

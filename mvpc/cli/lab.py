@@ -19,6 +19,7 @@ from mvpc.errors import InputError
 from mvpc.images import Image, find_image
 from mvpc.inventory.difference import difference
 from mvpc.lab import Lab, Laptop, LaptopKind, LaptopSpec
+from mvpc.lab.gateway import NAME_SERVER, WEB_NAME
 from mvpc.model import Device, LifeCycle
 from mvpc.organisation import Authority, load_organisation
 from mvpc.project import Project
@@ -91,6 +92,27 @@ def on(laptop: Annotated[str, typer.Argument(help="Hostname.")]) -> None:
     """Switch a laptop on again, with the disk that it had."""
     _lab().start(laptop)
     say(f"{laptop} is on")
+
+
+@app.command()
+def gateway(
+    peers: Annotated[
+        typer.FileText | None, typer.Argument(help="File of the laptops to let in: [Peer] sections, wg(8).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a WireGuard gateway beside the laptops, and let exactly these peers in. Needs root.
+
+    Behind it are a name server and a web server that it names. Say it again with other peers whenever they change.
+    """
+    running = _lab().raise_gateway(peers.read() if peers else "")
+    values = {"endpoint": running.endpoint, "public_key": running.public_key}
+    if as_json:
+        print_json(values)
+        return
+    say(f"write into a profile, below vpn.gateway: endpoint: {running.endpoint}")
+    say(f'                                         public_key: "{running.public_key}"')
+    say(f"behind it: name server {NAME_SERVER}, http://{WEB_NAME}")
 
 
 @app.command()

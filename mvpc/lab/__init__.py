@@ -12,8 +12,9 @@ systemd-nspawn, iproute2 and nginx from Debian; virtual machines need QEMU, too.
 
 from __future__ import annotations
 
+from mvpc.lab.gateway import Gateway
 from mvpc.lab.host import missing_requirements
 from mvpc.lab.lab import Lab
 from mvpc.lab.laptop import Laptop, LaptopKind, LaptopSpec
 
-__all__ = ["Lab", "Laptop", "LaptopKind", "LaptopSpec", "missing_requirements"]
+__all__ = ["Gateway", "Lab", "Laptop", "LaptopKind", "LaptopSpec", "missing_requirements"]

@@ -112,6 +112,10 @@ def _remove_folder(made: Made) -> None:
         shutil.rmtree(folder)
 
 
+def _remove_file(made: Made) -> None:
+    Path(made.name).unlink(missing_ok=True)
+
+
 def _remove_cgroup(made: Made) -> None:
     cgroup.remove(made.name)
 
@@ -123,5 +127,6 @@ _UNDO: Mapping[Kind, Callable[[Made], None]] = {
     Kind.INTERFACE: _remove_interface,
     Kind.CGROUP: _remove_cgroup,
     Kind.SYSCTL: _restore_sysctl,
+    Kind.FILE: _remove_file,
     Kind.FOLDER: _remove_folder,
 }

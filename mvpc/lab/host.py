@@ -5,42 +5,46 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from mvpc.errors import LabError
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 TIMEOUT_S = 30
-PACKAGE_OF_TOOL = {
-    "ip": "iproute2",
-    "mount": "mount",
-    "nginx": "nginx",
-    "sysctl": "procps",
-    "systemd-nspawn": "systemd-container",
+Part = Literal["lab", "vm", "gateway"]
+
+PACKAGE_OF_TOOL: Mapping[Part, Mapping[str, str]] = {
+    "lab": {
+        "ip": "iproute2",
+        "mount": "mount",
+        "nginx": "nginx",
+        "sysctl": "procps",
+        "systemd-nspawn": "systemd-container",
+    },
+    "vm": {"qemu-system-x86_64": "qemu-system-x86", "mkfs.ext4": "e2fsprogs"},
+    "gateway": {"wireguard-go": "wireguard-go", "wg": "wireguard-tools", "dnsmasq": "dnsmasq-base"},
 }
-PACKAGE_OF_VM_TOOL = {"qemu-system-x86_64": "qemu-system-x86", "mkfs.ext4": "e2fsprogs"}
-"""What virtual machines need beyond that."""
 
 
-def missing_requirements(*, vms: bool = False) -> tuple[str, ...]:
-    """What this machine lacks for a lab, also with virtual machines: `Linux`, `root`, or names of Debian packages."""
+def missing_requirements(*parts: Part) -> tuple[str, ...]:
+    """What this machine lacks for a lab with these parts: `Linux`, `root`, or names of Debian packages."""
     if not Path("/proc/self/ns/net").exists():
         return ("Linux",)
-    needed = PACKAGE_OF_TOOL | (PACKAGE_OF_VM_TOOL if vms else {})
+    needed = {tool: package for part in ("lab", *parts) for tool, package in PACKAGE_OF_TOOL[part].items()}
     packages = {package for tool, package in needed.items() if not shutil.which(tool, path=ENVIRONMENT["PATH"])}
     return (*(["root"] if os.geteuid() else []), *sorted(packages))
 
 
-def check_requirements(*, vms: bool = False) -> None:
+def check_requirements(*parts: Part) -> None:
     """Raise LabError that names everything missing, with the command that brings it."""
-    missing = missing_requirements(vms=vms)
+    missing = missing_requirements(*parts)
     if not missing:
         return
     packages = " ".join(each for each in missing if each not in {"root", "Linux"})
     hint = f"apt-get install --no-install-recommends {packages}" if packages else "Run it with sudo, on Linux"
-    what = "a lab with virtual machines" if vms else "the lab"
-    raise LabError(f"{what} needs {', '.join(missing)}", hint=hint)
+    raise LabError(f"the lab needs {', '.join(missing)}", hint=hint)
 
 
 def runs_systemd() -> bool:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     INTERFACE = "interface"
     CGROUP = "cgroup"  #: name: path below every cgroup hierarchy
     SYSCTL = "sysctl"  #: detail: `VALUE BEFORE`, decimal
+    FILE = "file"  #: name: path, where no folder of the lab's is
     FOLDER = "folder"  #: name: path
 
 

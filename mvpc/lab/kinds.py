@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mvpc.lab import container, vm
+from mvpc.lab.host import Part
 from mvpc.lab.journal import Journal, Made
 from mvpc.lab.laptop import Case, Laptop, LaptopKind
 from mvpc.lab.network import Network
@@ -29,3 +30,6 @@ class Steps(Protocol):
 
 
 KINDS: Mapping[LaptopKind, Steps] = {"container": container, "vm": vm}
+
+PART: Mapping[LaptopKind, Part] = {"container": "lab", "vm": "vm"}
+"""Which part of the lab's requirements a kind needs."""

@@ -17,9 +17,10 @@ from typing import IO
 from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.lab import process
 from mvpc.lab.cleanup import undo
+from mvpc.lab.gateway import Gateway, open_gateway
 from mvpc.lab.host import check_requirements
 from mvpc.lab.journal import Journal, Kind, Made
-from mvpc.lab.kinds import KINDS
+from mvpc.lab.kinds import KINDS, PART
 from mvpc.lab.laptop import Case, Laptop, LaptopSpec
 from mvpc.lab.mirror import Mirror, ensure
 from mvpc.lab.network import Network, cut_off, let_in, make_bridge
@@ -92,7 +93,7 @@ class Lab:
             LabError: names the laptop and the log. Laptops that did start keep running; `down` removes all.
         """
         key = AdminKey(admin, admin_key)
-        check_requirements(vms=any(spec.kind == "vm" for spec in laptops))
+        check_requirements(*{PART[spec.kind] for spec in laptops})
         built = read_image(image)
         with self._changing():
             self._prepare_machine(built, on_step)
@@ -107,7 +108,7 @@ class Lab:
             LabError: there is no such laptop, its image was built again since, or it does not come up.
         """
         case = self._case(hostname)
-        check_requirements(vms=case.read().kind == "vm")
+        check_requirements(PART[case.read().kind])
         with self._changing():
             laptop = case.read()
             if not laptop.host_key:
@@ -153,6 +154,17 @@ class Lab:
     def unblock(self, hostname: str) -> None:
         """Let a blocked laptop back in, at once."""
         let_in(self.network, self._case(hostname).read().address)
+
+    def raise_gateway(self, peers: str = "") -> Gateway:
+        """Make the WireGuard gateway of the lab run, and let exactly these peers in (`[Peer]` sections, wg(8)).
+
+        Raises:
+            LabError: it does not start; the message is its own.
+        """
+        check_requirements("gateway")
+        with self._changing():
+            make_bridge(self.network, self._journal)
+            return open_gateway(self.network, self.home / "gateway", peers, self._journal)
 
     def _prepare_machine(self, built: BuiltImage, on_step: OnStep) -> None:
         self._raise_inotify_limit()

@@ -1,4 +1,4 @@
-"""What a virtual machine of the lab has beside its image: an address at boot, and a way to tell its host key."""
+"""What a virtual machine of the lab has beside its image: an address, a way to tell its host key, and air."""
 
 from __future__ import annotations
 
@@ -42,13 +42,34 @@ RemainAfterExit=yes
 ExecStart=/bin/sh -c 'cat /etc/ssh/ssh_host_ecdsa_key.pub >/dev/ttyS1'
 """
 
-_UNITS = {"mvpc-lab-network.service": _NETWORK, "mvpc-lab-host-key.service": _HOST_KEY}
+AIR = "air"
+"""The network namespace of the second radio, where an access point may stand."""
+
+_AIR_UNIT = """\
+[Unit]
+Description=Simulated Wi-Fi: one radio for the laptop, and one for an access point
+Before=NetworkManager.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/modprobe mac80211_hwsim radios=2
+ExecStart=/usr/bin/ip netns add {air}
+ExecStart=/bin/sh -c 'iw phy "$$(cat /sys/class/net/wlan1/phy80211/name)" set netns name {air}'
+"""
+
+_UNITS = {
+    "mvpc-lab-network.service": _NETWORK,
+    "mvpc-lab-host-key.service": _HOST_KEY,
+    "mvpc-lab-air.service": _AIR_UNIT,
+}
 
 
 def add_vm_files(root: Path, laptop: Laptop, network: Network) -> None:
     """Write these files into the laptop's file system, and have their units started at boot."""
     meaning = {
         "inside": INSIDE,
+        "air": AIR,
         "hardware": network.hardware_address(laptop.address),
         "address": f"{laptop.address}/{network.addresses.prefixlen}",
     }

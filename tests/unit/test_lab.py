@@ -336,7 +336,7 @@ def test_a_virtual_machine_gets_its_address_and_tells_its_host_key_at_boot(boota
     assert "ip address replace 10.77.0.11/24 dev host0" in (units / "mvpc-lab-network.service").read_text()
     assert "Before=ssh.service" in (units / "mvpc-lab-host-key.service").read_text()
     wanted = sorted(path.name for path in (units / "multi-user.target.wants").iterdir())
-    assert wanted == ["mvpc-lab-host-key.service", "mvpc-lab-network.service"]
+    assert wanted == ["mvpc-lab-air.service", "mvpc-lab-host-key.service", "mvpc-lab-network.service"]
 
 
 def test_virtual_machines_name_the_debian_packages_that_they_lack(monkeypatch):
@@ -344,8 +344,8 @@ def test_virtual_machines_name_the_debian_packages_that_they_lack(monkeypatch):
     monkeypatch.setattr("mvpc.lab.host.os.geteuid", lambda: 0)
 
     assert missing_requirements() == ()
-    with pytest.raises(LabError, match=r"virtual machines needs qemu-system-x86.*apt-get install .* qemu-system-x86"):
-        check_requirements(vms=True)
+    with pytest.raises(LabError, match=r"the lab needs qemu-system-x86.*apt-get install .* qemu-system-x86"):
+        check_requirements("vm")
 
 
 def test_the_image_of_virtual_machines_has_everything_that_the_standard_image_has():
