@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from mvpc.errors import InputError, Problem
 from mvpc.model import Gate, Ring
+
+OPTION = "--rings"
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "name": (str,),
@@ -30,6 +33,39 @@ def read_rings(tables: Sequence[Mapping[str, Any]], *, file: str) -> tuple[Ring,
     if problems:
         raise InputError.of(problems)
     return tuple(map(_ring, tables))
+
+
+def rings_of(text: str, known: Sequence[Ring]) -> tuple[Ring, ...]:
+    """The rings of one rollout, given as `pilot=5,broad=100`.
+
+    Args:
+        text: names and shares, each of them counting all rings up to there.
+        known: rings of the project; one of the same name gives its gate and the devices that are always in it.
+
+    Raises:
+        InputError: it is not of this form, or the shares do not rise to 100.
+    """
+    parts = [part.partition("=") for part in text.split(",")]
+    wrong = [
+        Problem(OPTION, f"{''.join(part)!r} is no ring", "Write for example: pilot=5,broad=100")
+        for part in parts
+        if not _is_share(part)
+    ]
+    rings = [] if wrong else [_shared(name.strip(), float(share), known) for name, _, share in parts]
+    problems = wrong or list(_check_order([{"name": ring.name, "percent": ring.percent} for ring in rings], OPTION))
+    if problems:
+        raise InputError.of(problems)
+    return tuple(rings)
+
+
+def _shared(name: str, percent: float, known: Sequence[Ring]) -> Ring:
+    same = [ring for ring in known if ring.name == name]
+    return replace(same[0] if same else Ring(name=name, percent=percent), percent=percent)
+
+
+def _is_share(part: tuple[str, str, str]) -> bool:
+    name, _, share = part
+    return bool(name.strip()) and re.fullmatch(r"\s*\d{1,3}(\.\d+)?\s*", share) is not None
 
 
 def _ring(table: Mapping[str, Any]) -> Ring:

@@ -16,8 +16,10 @@ from mvpc.cli.planning import (
     FullOption,
     JsonOption,
     RessortOption,
+    RingsOption,
     examine,
     plan_as_json,
+    rings_for,
     thoroughness,
 )
 from mvpc.cli.planview import show_plan
@@ -42,6 +44,7 @@ def plan(
     each_device: Annotated[bool, typer.Option("--devices", help="List every device, not only counts.")] = False,
     why: Annotated[str, typer.Option("--why", help="Say why this laptop is in its ring.")] = "",
     full: FullOption = False,
+    rings: RingsOption = "",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the plan to a file, to be approved and rolled out.")
     ] = None,
@@ -50,9 +53,10 @@ def plan(
     """Show who would change, what and why; who would not, and why. Changes nothing on any laptop."""
     fleet = Fleet(current_project(), on=today())
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
+    chosen = rings_for(fleet.project, rings)
     subjects = examine(fleet, fleet.select(selection), ask=ask)
-    plan = fleet.plan(str(selection), subjects, thoroughness=thoroughness(fleet.project, full=full))
-    made = made_by(login(), plan)
+    extent = thoroughness(fleet.project, full=full)
+    made = made_by(login(), fleet.plan(str(selection), subjects, chosen, extent))
     if output:
         _write(made, output)
     if as_json:

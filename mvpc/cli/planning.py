@@ -12,10 +12,11 @@ import typer
 from mvpc.cli.context import now
 from mvpc.cli.laptops import prober
 from mvpc.fleet import Fleet
-from mvpc.model import Device, Plan, Scalar
+from mvpc.model import Device, Plan, Ring, Scalar
 from mvpc.plan import Subject, Thoroughness, proofs
 from mvpc.planfile import to_data
 from mvpc.project import Project
+from mvpc.ringconfig import rings_of
 from mvpc.store.write import Store
 
 RessortOption = Annotated[str, typer.Option("--ressort", "-r", help="Only this ressort: its code, in any case.")]
@@ -23,6 +24,9 @@ AuthorityOption = Annotated[str, typer.Option("--authority", "-a", help="Only th
 DeviceOption = Annotated[
     list[str] | None,
     typer.Option("--device", "-d", help="Only this laptop: hostname, inventory number or serial. May be repeated."),
+]
+RingsOption = Annotated[
+    str, typer.Option("--rings", help="Shares of this rollout's rings, such as pilot=5,broad=100; see mvpc.toml.")
 ]
 FullOption = Annotated[
     bool, typer.Option("--full", help="Every component of every laptop, whatever ledgers and digests say.")
@@ -56,6 +60,11 @@ def ask_all(fleet: Fleet, subjects: Sequence[Subject]) -> list[Subject]:
 def thoroughness(project: Project, *, full: bool) -> Thoroughness:
     """What plans of this project do beyond what is known to differ."""
     return Thoroughness(full=full, sample_percent=project.sample_percent, now=now())
+
+
+def rings_for(project: Project, text: str) -> Sequence[Ring]:
+    """The rings of one rollout: those that a person gave, or those of the project."""
+    return rings_of(text, project.rings) if text else project.rings
 
 
 def _inputs(subject: Subject) -> Iterator[tuple[tuple[str, str], Mapping[str, Scalar]]]:

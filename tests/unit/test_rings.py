@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from mvpc.model import Ring
+from mvpc.errors import InputError
+from mvpc.model import Gate, Ring
+from mvpc.ringconfig import rings_of
 from mvpc.rings import DEFAULT_RINGS, Member, Placement, place
 
 
@@ -67,3 +71,29 @@ def test_named_devices_and_authorities_are_always_in_their_ring():
     assert {"nb-00003", "nb-00009", "nb-00019"} <= set(placement.rings[0].devices)
     assert placement.why["nb-00003"] == "pilot: named in mvpc.toml"
     assert placement.why["nb-00019"] == "pilot: its authority lagus is named in mvpc.toml"
+
+
+# --- rings of one rollout --------------------------------------------------------------------
+
+
+def test_a_rollout_can_have_shares_of_its_own_and_keeps_the_gates_of_the_project():
+    strict = Ring(name="pilot", percent=1, authorities=("zdmv",), gate=Gate(max_failed=0))
+    pilot, broad = rings_of("pilot=5, broad=100", [strict, Ring(name="early", percent=10)])
+    assert pilot == replace(strict, percent=5)
+    assert broad == Ring(name="broad", percent=100)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pilot", "'pilot' is no ring"),
+        ("=5,broad=100", "'=5' is no ring"),
+        ("pilot=-1,broad=100", "'pilot=-1' is no ring"),
+        ("pilot=5", "must rise from ring to ring and end with 100"),
+        ("pilot=50,early=10,broad=100", "must rise from ring to ring and end with 100"),
+        ("pilot=5,pilot=100", "two rings have the same name"),
+    ],
+)
+def test_shares_that_make_no_rings_are_refused(text: str, said: str):
+    with pytest.raises(InputError, match=re.escape(said)):
+        rings_of(text, DEFAULT_RINGS)

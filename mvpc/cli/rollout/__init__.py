@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mvpc.cli.context import current_project
-from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonLinesOption, RessortOption
+from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonLinesOption, RessortOption, RingsOption
 from mvpc.cli.rollout import approving, looking, reporting, showing, steering, waiting, watching
 from mvpc.cli.rollout.scheduling import CatchUpRule, NotAfter, NotBefore, Window, schedule_of
 from mvpc.cli.rollout.starting import begin, from_file, made_now
@@ -42,6 +42,7 @@ def rollout(
         Path | None, typer.Option("--plan", help="Roll out exactly this plan, made with `mvpc plan -o FILE`.")
     ] = None,
     full: FullOption = False,
+    rings: RingsOption = "",
     not_before: NotBefore = "",
     not_after: NotAfter = "",
     window: Window = "",
@@ -59,10 +60,14 @@ def rollout(
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
     if (selection != Selection()) + everyone + (plan is not None) != 1:
         raise InputError("which laptops?", hint="Name a --ressort, an --authority or a --device, or --all, or a --plan")
-    if plan and full:
-        raise InputError("--full belongs to the making of a plan", hint="Make one with: mvpc plan --full -o FILE")
+    if plan and (full or rings):
+        option = "--full" if full else "--rings"
+        raise InputError(
+            f"{option} belongs to the making of a plan", hint=f"Make one with: mvpc plan {option} ... -o FILE"
+        )
     if as_json and not yes:
         raise InputError("--json cannot ask back", hint="Add --yes")
     limits = Limits(not_before=not_before, not_after=not_after, window=window, catch_up=catch_up)
     schedule = schedule_of(current_project(), limits)
-    begin(*(from_file(plan) if plan else made_now(selection, full=full)), schedule=schedule, yes=yes, as_json=as_json)
+    work = from_file(plan) if plan else made_now(selection, full=full, rings=rings)
+    begin(*work, schedule=schedule, yes=yes, as_json=as_json)

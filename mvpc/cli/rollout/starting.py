@@ -10,7 +10,7 @@ import typer
 
 from mvpc.cli.console import confirm, say
 from mvpc.cli.context import actor, current_project, login, today
-from mvpc.cli.planning import examine, thoroughness
+from mvpc.cli.planning import examine, rings_for, thoroughness
 from mvpc.cli.planview import show_plan
 from mvpc.cli.rollout.approving import check_approval
 from mvpc.cli.rollout.running import finish, run
@@ -22,12 +22,13 @@ from mvpc.planfile import made_by, read_plan
 from mvpc.schedule import schedule_words
 
 
-def made_now(selection: Selection, *, full: bool = False) -> tuple[Plan, list[Subject]]:
-    """A plan for what the laptops of a selection are now."""
+def made_now(selection: Selection, *, full: bool = False, rings: str = "") -> tuple[Plan, list[Subject]]:
+    """A plan for what the laptops of a selection are now, in the rings of the project or in those given."""
     fleet = Fleet(current_project(), on=today())
+    chosen = rings_for(fleet.project, rings)
     subjects = examine(fleet, fleet.select(selection), ask=True)
     extent = thoroughness(fleet.project, full=full)
-    return made_by(login(), fleet.plan(str(selection), subjects, thoroughness=extent)), subjects
+    return made_by(login(), fleet.plan(str(selection), subjects, chosen, extent)), subjects
 
 
 def from_file(path: Path) -> tuple[Plan, list[Subject]]:
