@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2
+LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2 openssl
 VM_PACKAGES := qemu-system-x86 e2fsprogs wireguard-go wireguard-tools dnsmasq-base
 TEST_PACKAGES := openssh-server sudo
 

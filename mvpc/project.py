@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mvpc.chances import Chances, read_chances
+from mvpc.editions import editions
 from mvpc.errors import InputError, Problem
 from mvpc.model import Ring
 from mvpc.ringconfig import read_rings
@@ -21,6 +22,7 @@ _KEYS: dict[str, dict[str, type]] = {
     "ssh": {"user": str, "port": int, "key": str},
     "state": {"folder": str},
     "organisation": {"operator": str},
+    "identity": {"crypto": str, "passphrase_file": str, "publish": str, "crl_url": str},
     "lab": {"home": str, "bridge": str, "addresses": str},
     "rollout": {
         "approve_above": int,
@@ -58,6 +60,14 @@ class Project:
     """When a rollout may touch laptops, unless it says otherwise itself."""
     timezone: str
     """The IANA time zone of windows and dates."""
+    crypto: str
+    """Edition of crypto settings that keys and signatures of certificates follow."""
+    passphrase_file: Path | None
+    """File with the passphrase of the certificate authorities; None: it is asked for."""
+    publish: Path
+    """Where lists of revoked certificates are written."""
+    crl_url: str
+    """Where the list of revoked device certificates can be fetched; it stands in each certificate. Empty: nowhere."""
     operator: str
     """Whose laptops are rolled out to, as in inventory/organisation.yml; empty means everybody's."""
     chances: Chances | None
@@ -77,6 +87,16 @@ class Project:
     def images(self) -> Path:
         """Root file systems that were built."""
         return self.state / "images"
+
+    @property
+    def authorities(self) -> Path:
+        """The certificate authorities."""
+        return self.state / "ca"
+
+    @property
+    def trust(self) -> Path:
+        """Certificates (PEM) of more authorities that laptops are to know, such as radius-ca.pem."""
+        return self.root / "inventory" / "trust"
 
     @property
     def memory(self) -> Path:
@@ -122,7 +142,8 @@ def load_project(root: Path) -> Project:
     settings = _read(root / MARKER)
     chances = read_chances(root)
     ssh, lab = settings.get("ssh", {}), settings.get("lab", {})
-    rollout = settings.get("rollout", {})
+    rollout, identity = settings.get("rollout", {}), settings.get("identity", {})
+    passphrase = identity.get("passphrase_file")
     named = Path(settings.get("state", {}).get("folder", ".mvpc")).expanduser()
     state = root / (named if chances is None else ".mvpc")
     return Project(
@@ -136,6 +157,12 @@ def load_project(root: Path) -> Project:
         component_seconds=rollout.get("component_seconds", 1800),
         limits=_limits(rollout),
         timezone=_timezone(rollout),
+        crypto=_edition(identity.get("crypto", editions()[0])),
+        passphrase_file=root / Path(passphrase).expanduser() if passphrase else None,
+        publish=root / Path(identity["publish"]).expanduser()
+        if "publish" in identity and not chances
+        else state / "published",
+        crl_url=identity.get("crl_url", ""),
         operator=settings.get("organisation", {}).get("operator", ""),
         chances=chances,
         lab_home=root / Path(lab.get("home", "/var/lib/mvpc-lab")).expanduser(),
@@ -168,6 +195,13 @@ def _own_timezone() -> str:
     """The zone that /etc/localtime leads to (localtime(5)); UTC where it leads nowhere."""
     _, _, name = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
     return name or "UTC"
+
+
+def _edition(name: str) -> str:
+    if name not in editions():
+        hint = f"Known: {', '.join(editions())}"
+        raise InputError(f"identity.crypto {name!r} is no edition of crypto settings", where=MARKER, hint=hint)
+    return name
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ COMMANDS = (
     LazyCommand("device", "mvpc.cli.device", "Keep the inventory of laptops."),
     LazyCommand("profile", "mvpc.cli.profile", "Check, explain, compare and render profiles."),
     LazyCommand("secret", "mvpc.cli.secret", "Store the secrets that profiles refer to."),
+    LazyCommand("ca", "mvpc.cli.ca", "Keep the certificate authorities of laptops and logins."),
     LazyCommand("image", "mvpc.cli.image", "Build images for laptops."),
     LazyCommand("lab", "mvpc.cli.lab", "Start and stop disposable laptops on this machine."),
 )

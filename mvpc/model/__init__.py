@@ -17,6 +17,7 @@ from mvpc.model.bundles import (
     Source,
     Unit,
 )
+from mvpc.model.certificates import TOKEN_LIFE, Certificate, CertificateKind, Identity, Token
 from mvpc.model.devices import (
     HOSTNAME,
     NEXT_STATES,
@@ -48,9 +49,12 @@ __all__ = [
     "NEXT_STATES",
     "RESUMABLE",
     "ROLLED_OUT_STATES",
+    "TOKEN_LIFE",
     "Action",
     "Bundle",
     "CatchUp",
+    "Certificate",
+    "CertificateKind",
     "Change",
     "Component",
     "ComponentResult",
@@ -66,6 +70,7 @@ __all__ = [
     "Gate",
     "GateJudged",
     "HostWork",
+    "Identity",
     "LifeCycle",
     "Origin",
     "Outcome",
@@ -92,6 +97,7 @@ __all__ = [
     "Skip",
     "Skipped",
     "Source",
+    "Token",
     "Unit",
     "Window",
     "Workplace",

@@ -9,6 +9,6 @@ Host keys come from the inventory alone; there is no trust on first use. What a 
 """
 
 from mvpc.ssh.prober import SshProber
-from mvpc.ssh.session import make_key
+from mvpc.ssh.session import certificate_path, make_key
 
-__all__ = ["SshProber", "make_key"]
+__all__ = ["SshProber", "certificate_path", "make_key"]

@@ -151,6 +151,11 @@ def _read(stream: paramiko.ChannelFile, deadline: float) -> bytes:
     return bytes(printed)
 
 
+def certificate_path(key: Path) -> Path:
+    """Where the user certificate of a private key lies, as ssh(1) looks for it."""
+    return key.with_name(f"{key.name}-cert.pub")
+
+
 def make_key(path: Path, *, comment: str) -> str:
     """Make the controller's own SSH key unless it exists; returns the public key as one line.
 

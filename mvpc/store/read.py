@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from mvpc.errors import MvpcError, NotFoundError
 from mvpc.model import (
+    Certificate,
     ComponentResult,
     ComponentState,
     Deferred,
@@ -24,6 +25,7 @@ from mvpc.model import (
     RolloutRow,
     RolloutState,
     Scalar,
+    Token,
 )
 from mvpc.store import rows, schema
 
@@ -102,6 +104,28 @@ class Reader:
         query = "SELECT authority, state, count(*) FROM device GROUP BY authority, state ORDER BY authority, state"
         with schema.in_words(self._path):
             return {(code, LifeCycle(state)): count for code, state, count in self._connection.execute(query)}
+
+    # --- identity
+
+    def certificates(self, hostnames: Collection[str] | None = None) -> tuple[Certificate, ...]:
+        """All certificates, oldest first; of these devices alone when some are named."""
+        query = (
+            "SELECT hostname, found.* FROM certificate AS found LEFT JOIN device ON number = found.device "
+            "WHERE :names IS NULL OR hostname IN (SELECT value FROM json_each(:names)) ORDER BY not_before, found.rowid"
+        )
+        names = None if hostnames is None else json.dumps(list(hostnames))
+        with schema.in_words(self._path):
+            return tuple(rows.certificate(row) for row in self._connection.execute(query, {"names": names}))
+
+    def token(self, hostname: str) -> Token | None:
+        """The newest enrolment token of one device, used or not."""
+        query = (
+            "SELECT hostname, token.* FROM enrolment_token AS token JOIN device ON number = token.device "
+            "WHERE hostname = ? ORDER BY token.id DESC LIMIT 1"
+        )
+        with schema.in_words(self._path):
+            row = self._connection.execute(query, (hostname,)).fetchone()
+            return rows.token(row) if row else None
 
     # --- what devices proved
 

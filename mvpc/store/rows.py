@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from mvpc.model import (
+    Certificate,
+    CertificateKind,
     ComponentResult,
     ComponentState,
     Deferred,
@@ -24,6 +26,7 @@ from mvpc.model import (
     RolloutState,
     Scalar,
     Schedule,
+    Token,
     Workplace,
 )
 from mvpc.planfile import from_data as plan_from_data
@@ -85,6 +88,54 @@ def _plain(value: object) -> object:
 
 def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
+
+
+# --- identity --------------------------------------------------------------------------------
+
+
+def certificate(row: Row) -> Certificate:
+    """A row as a certificate."""
+    return Certificate(
+        kind=CertificateKind(row["kind"]),
+        serial=row["serial"],
+        device=row["hostname"] or "",
+        name=row["name"],
+        not_before=datetime.fromisoformat(row["not_before"]),
+        not_after=datetime.fromisoformat(row["not_after"]),
+        fingerprint=row["fingerprint"],
+        text=row["text"],
+        revoked_at=_moment(row["revoked_at"]),
+        reason=row["reason"],
+    )
+
+
+def certificate_row(found: Certificate, number: int | None, actor: str) -> dict[str, Any]:
+    """A certificate as a row; `number` is that of its device."""
+    return {
+        "kind": str(found.kind),
+        "serial": found.serial,
+        "device": number,
+        "name": found.name,
+        "not_before": moment(found.not_before),
+        "not_after": moment(found.not_after),
+        "fingerprint": found.fingerprint,
+        "text": found.text,
+        "actor": actor,
+        "reason": found.reason,
+    }
+
+
+def token(row: Row) -> Token:
+    """A row as what is kept of a token."""
+    return Token(
+        id=row["id"],
+        device=row["hostname"],
+        hash=row["hash"],
+        serial=row["serial"],
+        ressort=row["ressort"],
+        expires=datetime.fromisoformat(row["expires"]),
+        used_at=_moment(row["used_at"]),
+    )
 
 
 # --- results ---------------------------------------------------------------------------------

@@ -132,6 +132,41 @@ class DeferredRow(SQLModel, table=True):
     """What it would have been brought to."""
 
 
+class CertificateRow(SQLModel, table=True):
+    """A certificate that was issued. Revoked ones stay: lists of revocations are made from them."""
+
+    __tablename__ = "certificate"
+    __table_args__ = (Index("ix_certificate_device", "device", "kind"),)
+
+    kind: str = Field(primary_key=True)
+    serial: str = Field(primary_key=True)
+    device: int | None = Field(default=None, foreign_key="device.number")
+    """None for user certificates."""
+    name: str
+    not_before: str
+    not_after: str
+    fingerprint: str
+    text: str
+    actor: str
+    revoked_at: str | None = None
+    reason: str
+
+
+class EnrolmentTokenRow(SQLModel, table=True):
+    """A one-time token; of the token itself only a hash."""
+
+    __tablename__ = "enrolment_token"
+    __table_args__ = _NUMBERED
+
+    id: int | None = Field(default=None, primary_key=True)
+    device: int = Field(foreign_key="device.number", index=True)
+    hash: str
+    serial: str
+    ressort: str
+    expires: str
+    used_at: str | None = None
+
+
 class ComponentInputs(SQLModel, table=True):
     """Settings that components were made from, each distinct set once."""
 

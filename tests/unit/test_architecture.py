@@ -35,10 +35,10 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("strict",),
     ("catalogue", "inventory", "localroles"),
     ("settings", "edits"),
-    ("render", "plan", "status", "device", "report", "progress"),
+    ("render", "plan", "status", "device", "report", "progress", "identity"),
     ("compile", "job"),
     ("rollout",),
-    ("playbook", "store", "ssh", "images", "lab", "nmcli", "testing"),
+    ("playbook", "store", "ssh", "authorities", "images", "lab", "nmcli", "testing"),
     ("simulated",),
     ("fleet",),
     ("cli",),
@@ -54,9 +54,10 @@ ONLY_IN: dict[str, set[str]] = {
     "alembic": {"store"},
     "sqlite3": {"store", "simulated"},
     "paramiko": {"ssh"},
+    "cryptography": {"identity", "authorities"},
     "ansible": set(),
     "jinja2": {"render", "report"},
-    "subprocess": {"device", "playbook", "images", "lab", "nmcli", "profiles"},
+    "subprocess": {"device", "playbook", "authorities", "images", "lab", "nmcli", "profiles"},
 }
 """A foreign package is known to these modules alone."""
 

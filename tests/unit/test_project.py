@@ -28,7 +28,7 @@ def test_every_mistake_is_named_at_once(tmp_path):
     assert [str(problem) for problem in caught.value.problems] == [
         "mvpc.toml: ssh.port must be of type int.",
         "mvpc.toml: ssh.usr is not known. Known: user, port, key.",
-        "mvpc.toml: [labor] is not known. Known sections: ssh, state, organisation, lab, rollout.",
+        "mvpc.toml: [labor] is not known. Known sections: ssh, state, organisation, identity, lab, rollout.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The first tables: inventory with history, rollouts with results, what is known of each laptop."""
+"""The first tables: inventory with history, certificates, rollouts with results, what is known of each laptop."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Make all tables."""
     _inventory()
+    _identity()
     _rollouts()
     _state()
 
@@ -30,6 +31,8 @@ def downgrade() -> None:
         "deferred",
         "lease",
         "rollout",
+        "enrolment_token",
+        "certificate",
         "device_event",
         "device",
     ):
@@ -75,6 +78,28 @@ def _inventory() -> None:
             f"CREATE TRIGGER device_event_no_{verb.lower()} BEFORE {verb} ON device_event "
             "BEGIN SELECT RAISE(ABORT, 'the history of devices is append-only'); END"
         )
+
+
+def _identity() -> None:
+    op.create_table(
+        "certificate",
+        sa.Column("kind", sa.String(), primary_key=True),
+        sa.Column("serial", sa.String(), primary_key=True),
+        sa.Column("device", sa.Integer(), sa.ForeignKey("device.number"), nullable=True),
+        *map(_text, ("name", "not_before", "not_after", "fingerprint", "text", "actor")),
+        _text("revoked_at", nullable=True),
+        _text("reason"),
+    )
+    op.create_index("ix_certificate_device", "certificate", ["device", "kind"])
+    op.create_table(
+        "enrolment_token",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        _device(),
+        *map(_text, ("hash", "serial", "ressort", "expires")),
+        _text("used_at", nullable=True),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_enrolment_token_device", "enrolment_token", ["device"])
 
 
 def _rollouts() -> None:

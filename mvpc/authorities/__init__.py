@@ -1,0 +1,11 @@
+"""The certificate authorities of one project on disk: keys that are encrypted, certificates, lists of revocations.
+
+folder    the three authorities: make, open, replace a certificate
+keyfiles  private keys as PEM under a passphrase (PBES2 with scrypt)
+publish   CRL (RFC 5280) and KRL (ssh-keygen(1)) for those who check
+"""
+
+from mvpc.authorities.folder import AUTHORITIES, Authorities
+from mvpc.authorities.publish import publish
+
+__all__ = ["AUTHORITIES", "Authorities", "publish"]

@@ -1,0 +1,190 @@
+"""X.509 (RFC 5280): the device authority, device certificates, the list of revoked ones.
+
+What a device certificate holds comes from the inventory and from here, never from a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from mvpc.editions import CertificateRules
+from mvpc.identity.requests import fingerprint
+from mvpc.model import Certificate, CertificateKind, Device
+
+DEVICE_LIFE = timedelta(days=90)
+AUTHORITY_LIFE = timedelta(days=3652)
+LIST_LIFE = timedelta(days=7)
+"""Until then the next revocation list must be published; those who check strictly refuse everybody afterwards."""
+SKEW = timedelta(minutes=5)
+"""So much may a laptop's clock be behind."""
+
+_HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceAuthority:
+    """The authority of device certificates, with its private key: only in memory."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+    rules: CertificateRules
+    crl_url: str = ""
+    """Where the revocation list is published; empty: certificates do not say it."""
+
+    def issue(self, device: Device, key: ec.EllipticCurvePublicKey, *, now: datetime) -> Certificate:
+        """Certify a laptop's key (EAP-TLS, IKEv2: client authentication) under its names in the inventory."""
+        serial = x509.random_serial_number()
+        start = now.replace(microsecond=0) - SKEW
+        end = min(start + DEVICE_LIFE, self.certificate.not_valid_after_utc)
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COMMON_NAME, device.hostname),
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, device.serial),
+            ]
+        )
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.certificate.subject)
+            .public_key(key)
+            .serial_number(serial)
+            .not_valid_before(start)
+            .not_valid_after(end)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(digital_signature=True), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(device.hostname)]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(self._own_identifier, critical=False)
+        )
+        if self.crl_url:
+            builder = builder.add_extension(_distribution_point(self.crl_url), critical=False)
+        made = builder.sign(self.key, _HASHES[self.rules.hash])
+        return Certificate(
+            kind=CertificateKind.DEVICE,
+            serial=f"{serial:x}",
+            device=device.hostname,
+            name=device.hostname,
+            not_before=start,
+            not_after=end,
+            fingerprint=fingerprint(key),
+            text=made.public_bytes(Encoding.PEM).decode(),
+        )
+
+    def revocation_list(self, revoked: Iterable[Certificate], *, number: int, now: datetime) -> bytes:
+        """The list of revoked device certificates in DER; it holds for a week."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now)
+            .next_update(now + LIST_LIFE)
+            .add_extension(x509.CRLNumber(number), critical=False)
+            .add_extension(self._own_identifier, critical=False)
+        )
+        for each in revoked:
+            entry = x509.RevokedCertificateBuilder(int(each.serial, 16), each.revoked_at or now)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.key, _HASHES[self.rules.hash]).public_bytes(Encoding.DER)
+
+    @property
+    def _own_identifier(self) -> x509.AuthorityKeyIdentifier:
+        own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def certify_oneself(
+    key: ec.EllipticCurvePrivateKey, name: str, rules: CertificateRules, *, now: datetime
+) -> x509.Certificate:
+    """The certificate of an authority that has no superior one."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    start = now.replace(microsecond=0) - SKEW
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + AUTHORITY_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, _HASHES[rules.hash])
+    )
+
+
+def authority_request(key: ec.EllipticCurvePrivateKey, name: str, rules: CertificateRules) -> str:
+    """A request (PEM) to a superior authority, which asks for an authority that certifies devices alone."""
+    made = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .sign(key, _HASHES[rules.hash])
+    )
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+def read_chain(pem: bytes, key: ec.EllipticCurvePublicKey, *, now: datetime) -> tuple[x509.Certificate, ...]:
+    """An authority's certificate and those above it, checked link by link.
+
+    Raises:
+        ValueError: with the reason in words.
+    """
+    try:
+        chain = tuple(x509.load_pem_x509_certificates(pem))
+    except ValueError:
+        raise ValueError("there is no certificate in PEM format in it") from None
+    own = chain[0]
+    if fingerprint(own.public_key()) != fingerprint(key):
+        raise ValueError("the first certificate is not for the key of this authority")
+    for each in chain:
+        if not _may_certify(each):
+            raise ValueError(f"{each.subject.rfc4514_string()} may not certify anybody (basicConstraints, keyUsage)")
+        if not each.not_valid_before_utc <= now < each.not_valid_after_utc:
+            raise ValueError(f"{each.subject.rfc4514_string()} is not valid today")
+    for lower, upper in pairwise(chain):
+        try:
+            lower.verify_directly_issued_by(upper)
+        except Exception:  # noqa: BLE001 - it may raise anything that a foreign certificate can cause
+            issuer = upper.subject.rfc4514_string()
+            raise ValueError(f"{lower.subject.rfc4514_string()} was not issued by {issuer}") from None
+    return chain
+
+
+def _may_certify(certificate: x509.Certificate) -> bool:
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return constraints.ca and usage.key_cert_sign
+
+
+def _usage(**named: bool) -> x509.KeyUsage:
+    names = (
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+        *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+    )
+    return x509.KeyUsage(**{name: named.get(name, False) for name in names})
+
+
+def _distribution_point(url: str) -> x509.CRLDistributionPoints:
+    place = [x509.UniformResourceIdentifier(url)]
+    return x509.CRLDistributionPoints(
+        [x509.DistributionPoint(full_name=place, relative_name=None, reasons=None, crl_issuer=None)]
+    )

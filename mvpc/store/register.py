@@ -1,0 +1,108 @@
+"""The register of certificates and enrolment tokens: what is issued, used up, revoked, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select, update
+
+from mvpc.errors import MvpcError
+from mvpc.model import Certificate, CertificateKind, Token
+from mvpc.store import rows, tables
+from mvpc.store.database import migrate, open_engine, writing
+from mvpc.store.tables import table_of
+
+_DEVICE = table_of(tables.DeviceRow)
+_EVENT = table_of(tables.DeviceEventRow)
+_CERTIFICATE = table_of(tables.CertificateRow)
+_TOKEN = table_of(tables.EnrolmentTokenRow)
+
+
+class Register:
+    """The database, opened for writing. Each method is one transaction, with its entry in the device's history.
+
+    Raises:
+        MvpcError: (all methods) the database is damaged, in use, or written by a newer mvpc.
+    """
+
+    def __init__(self, path: Path, *, actor: str) -> None:
+        migrate(path)
+        self._path = path
+        self._engine = open_engine(path)
+        self._actor = actor
+
+    def add_token(self, token: Token, *, at: datetime) -> None:
+        """Keep a new token. Those that were made before for the same laptop are void."""
+        with writing(self._engine, self._path) as connection:
+            number = self._number(connection, token.device)
+            older = update(_TOKEN).where(_TOKEN.c.device == number, _TOKEN.c.used_at.is_(None))
+            connection.execute(older, {"used_at": rows.moment(at)})
+            row = {"hash": token.hash, "serial": token.serial, "ressort": token.ressort}
+            connection.execute(insert(_TOKEN), row | {"device": number, "expires": rows.moment(token.expires)})
+            self._note(
+                connection, number, "token", {"enrolment": ("", f"token until {rows.moment(token.expires)}")}, at
+            )
+
+    def use_token(self, token: Token, *, at: datetime) -> bool:
+        """Use a token up; False when somebody else did so first."""
+        unused = update(_TOKEN).where(_TOKEN.c.id == token.id, _TOKEN.c.used_at.is_(None))
+        with writing(self._engine, self._path) as connection:
+            return connection.execute(unused, {"used_at": rows.moment(at)}).rowcount == 1
+
+    def refuse(self, hostname: str, reason: str, *, at: datetime) -> None:
+        """Note in the history why a laptop was not enrolled."""
+        with writing(self._engine, self._path) as connection:
+            number = self._number(connection, hostname)
+            self._note(connection, number, "refuse", {"enrolment": ("", f"refused: {reason}")}, at)
+
+    def record(self, certificates: Sequence[Certificate], *, at: datetime, action: str) -> None:
+        """Keep certificates that were issued, all or none."""
+        if not certificates:
+            return
+        with writing(self._engine, self._path) as connection:
+            numbers = self._numbers(connection)
+            new = [rows.certificate_row(each, numbers.get(each.device), self._actor) for each in certificates]
+            connection.execute(insert(_CERTIFICATE), new)
+            for device in dict.fromkeys(each.device for each in certificates if each.device):
+                issued = {str(each.kind): ("", _words(each)) for each in certificates if each.device == device}
+                self._note(connection, numbers[device], action, issued, at)
+
+    def revoke(self, certificates: Iterable[Certificate], reason: str, *, at: datetime) -> None:
+        """Revoke certificates. Those that were revoked before keep their date and reason."""
+        with writing(self._engine, self._path) as connection:
+            numbers = self._numbers(connection)
+            revoked: dict[str, dict[str, tuple[str, str]]] = {}
+            for each in certificates:
+                here = (_CERTIFICATE.c.kind == str(each.kind)) & (_CERTIFICATE.c.serial == each.serial)
+                fresh = update(_CERTIFICATE).where(here, _CERTIFICATE.c.revoked_at.is_(None))
+                done = connection.execute(fresh, {"revoked_at": rows.moment(at), "reason": reason})
+                if done.rowcount and each.device:
+                    revoked.setdefault(each.device, {})[f"{each.kind} {each.serial[:16]}"] = (
+                        "valid",
+                        f"revoked: {reason}",
+                    )
+            for device, changes in revoked.items():
+                self._note(connection, numbers[device], "revoke", changes, at)
+
+    def _note(
+        self, connection: Connection, number: int, action: str, changes: dict[str, tuple[str, str]], at: datetime
+    ) -> None:
+        entry = {"device": number, "at": rows.moment(at), "actor": self._actor, "action": action}
+        connection.execute(insert(_EVENT), entry | {"changes": rows.packed(changes)})
+
+    def _number(self, connection: Connection, hostname: str) -> int:
+        number = connection.execute(select(_DEVICE.c.number).where(_DEVICE.c.hostname == hostname)).scalar()
+        if number is None:
+            raise MvpcError(f"{hostname} is not in the inventory any more", where=str(self._path))
+        return int(number)
+
+    def _numbers(self, connection: Connection) -> dict[str, int]:
+        query = select(_DEVICE.c.hostname, _DEVICE.c.number)
+        return {row.hostname: row.number for row in connection.execute(query)}
+
+
+def _words(certificate: Certificate) -> str:
+    kind = "key" if certificate.kind is CertificateKind.DEVICE else "host key"
+    return f"{certificate.serial[:16]} until {certificate.not_after:%Y-%m-%d} for {kind} {certificate.fingerprint[:16]}"

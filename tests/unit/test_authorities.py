@@ -1,0 +1,165 @@
+"""The folder of authorities, and `mvpc ca`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner, Result
+
+from mvpc.cli.app import app
+from mvpc.editions import edition
+from mvpc.identity.x509 import certify_oneself
+from mvpc.testing import NOON
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None or shutil.which("ssh-keygen") is None, reason="needs openssl and ssh-keygen"
+)
+
+WORDS = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose authorities were made once for all tests."""
+    root = tmp_path_factory.mktemp("project")
+    a_project(root)
+    done = CliRunner().invoke(app, ["--project", str(root), "ca", "init", "--name", "MV"])
+    assert done.exit_code == 0, done.output
+    return root
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(made, tmp_path / "p")
+    monkeypatch.chdir(tmp_path / "p")
+    return tmp_path / "p"
+
+
+def a_project(root: Path) -> None:
+    (root / "mvpc.toml").write_text('[identity]\npassphrase_file = "words"\n')
+    (root / "words").touch(mode=0o600)
+    (root / "words").write_text(f"{WORDS}\n")
+
+
+def mvpc(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["ca", *arguments])
+
+
+def test_the_keys_are_encrypted_and_private(project: Path):
+    for name in ("devices", "ssh-hosts", "ssh-users"):
+        key = project / ".mvpc/ca" / f"{name}.key"
+        assert key.stat().st_mode & 0o777 == 0o600
+        assert key.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        shown = subprocess.run(["openssl", "asn1parse", "-in", key], capture_output=True, text=True, check=True).stdout
+        assert "PBES2" in shown
+        assert "scrypt" in shown
+
+
+def test_the_three_authorities_have_three_keys(project: Path):
+    devices = x509.load_pem_x509_certificate(mvpc("export", "devices").stdout.encode())
+    assert devices.subject.rfc4514_string() == "CN=MV devices"
+    assert isinstance(devices.public_key(), ec.EllipticCurvePublicKey)
+    hosts, users = mvpc("export", "ssh-hosts").stdout, mvpc("export", "ssh-users").stdout
+    assert hosts.startswith("ecdsa-sha2-nistp384 ")
+    assert hosts.split()[1] != users.split()[1]
+    assert mvpc("export", "ssh-hosts", "--known-hosts").stdout == f"@cert-authority * {hosts}"
+
+
+def test_authorities_are_never_made_twice(project: Path):
+    before = (project / ".mvpc/ca/devices.key").read_bytes()
+    assert "there are authorities already" in mvpc("init").stderr
+    assert (project / ".mvpc/ca/devices.key").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "mode", "said"),
+    [("short", 0o600, "at least 16 characters"), (WORDS, 0o644, "readable by others")],
+)
+def test_a_bad_passphrase_makes_no_authorities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, mode: int, said: str
+):
+    a_project(tmp_path)
+    (tmp_path / "words").write_text(words)
+    (tmp_path / "words").chmod(mode)
+    monkeypatch.chdir(tmp_path)
+    assert said in mvpc("init").stderr
+    assert not list((tmp_path / ".mvpc").glob("*"))
+
+
+def test_without_a_terminal_and_a_file_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "mvpc.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert "passphrase_file" in mvpc("init").stderr
+
+
+def test_a_wrong_passphrase_signs_nothing(project: Path):
+    (project / "words").write_text("some other long passphrase\n")
+    refused = mvpc("sign-user")
+    assert (refused.exit_code, "passphrase of the authorities is wrong" in refused.stderr) == (2, True)
+    assert not (project / ".mvpc/ssh/id_ecdsa-cert.pub").exists()
+
+
+def test_a_superior_authority_can_certify_ours(project: Path):
+    rules = edition("bsi-tr-02102-2026-01").certificates
+    request = x509.load_pem_x509_csr(mvpc("export", "devices", "--request").stdout.encode())
+    assert request.is_signature_valid
+    foreign = certify_oneself(ec.generate_private_key(ec.SECP384R1()), "x", rules, now=NOON)
+    (project / "foreign.pem").write_bytes(foreign.public_bytes(Encoding.PEM))
+    before = mvpc("export", "devices").stdout
+    refused = mvpc("import", "foreign.pem")
+    assert (refused.exit_code, "not for the key of this authority" in refused.stderr) == (2, True)
+    assert mvpc("export", "devices").stdout == before
+    (project / "own.pem").write_text(before)
+    assert mvpc("import", "own.pem").exit_code == 0
+
+
+def test_the_controllers_own_key_gets_a_certificate_for_a_day(project: Path):
+    signed = mvpc("sign-user", "--hours", "2", "--source", "10.1.0.0/16")
+    assert signed.exit_code == 0, signed.output
+    shown = subprocess.run(
+        ["ssh-keygen", "-L", "-f", ".mvpc/ssh/id_ecdsa-cert.pub"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "user certificate" in shown
+    assert "mvpc-admin" in shown
+    assert "source-address 10.1.0.0/16" in shown
+    assert "forwarding" not in shown
+    (listed,) = json.loads(mvpc("list", "--json").stdout)["certificates"]
+    assert (listed["kind"], listed["state"]) == ("ssh_user", "valid")
+
+
+def test_what_is_revoked_is_in_the_published_krl(project: Path):
+    mvpc("sign-user")
+    (listed,) = json.loads(mvpc("list", "--json").stdout)["certificates"]
+    assert revoked_by_krl(project) is None
+    done = mvpc("revoke", listed["serial"][:10], "--reason", "left")
+    assert done.exit_code == 0, done.output
+    assert revoked_by_krl(project) is True
+    assert json.loads(mvpc("list", "--json").stdout)["certificates"][0]["reason"] == "left"
+    crl = x509.load_der_x509_crl((project / ".mvpc/published/devices.crl").read_bytes())
+    assert list(crl) == []
+
+
+def revoked_by_krl(project: Path) -> bool | None:
+    """What ssh-keygen says of the controller's certificate; None without a KRL."""
+    krl = project / ".mvpc/published/ssh-users.krl"
+    if not krl.exists():
+        return None
+    argv = ["ssh-keygen", "-Q", "-f", str(krl), str(project / ".mvpc/ssh/id_ecdsa-cert.pub")]
+    return subprocess.run(argv, capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["export", "nobody"], ["export", "ssh-users", "--request"], ["revoke", ""], ["revoke", "abc"], ["import", "no"]],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_is_said_in_one_sentence(project: Path, arguments: list[str]):
+    refused = mvpc(*arguments)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
