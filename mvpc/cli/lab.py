@@ -63,8 +63,10 @@ def up(
     owner = load_organisation(project.root).authority(authority)
     project.make_state()
     key = make_key(project.ssh_key, comment=project.ssh_user)
+    serials = _serials(project)
     for found, specs in built:
-        laptops = _lab().up(found.path, specs, admin_key=key, admin=project.ssh_user, on_step=say)
+        named = [replace(spec, serial=serials.get(spec.hostname) or _serial(spec)) for spec in specs]
+        laptops = _lab().up(found.path, named, admin_key=key, admin=project.ssh_user, on_step=say)
         _enter(project, laptops, found, owner)
         say(f"{count(len(laptops), 'laptop')} ready: mvpc rollout --device {laptops[0].hostname}")
 
@@ -185,13 +187,26 @@ def _enter(project: Project, laptops: Sequence[Laptop], image: Image, owner: Aut
         store.save(found, actor=actor(), at=now(), action="lab")
 
 
+def _serials(project: Project) -> dict[str, str]:
+    """Hostname -> serial number of what the inventory knows."""
+    if not project.database.is_file():
+        return {}
+    with Reader(project.database) as reader:
+        return {device.hostname: device.serial for device in reader.devices()}
+
+
+def _serial(laptop: Laptop | LaptopSpec) -> str:
+    prefix, _ = _PREFIX_AND_MODEL[laptop.kind]
+    return f"{prefix}{laptop.hostname.rpartition('-')[2]}"
+
+
 def _new(laptop: Laptop, image: Image, authority: str, site: str) -> Device:
     digits = laptop.hostname.rpartition("-")[2]
     prefix, model = _PREFIX_AND_MODEL[laptop.kind]
     return Device(
         inventory_number=f"{prefix}-{digits}",
         hostname=laptop.hostname,
-        serial=f"{prefix}{digits}",
+        serial=_serial(laptop),
         vendor="mvpc",
         model=model,
         os=image.os,

@@ -195,7 +195,12 @@ class Lab:
             self._journal.note(Made(Kind.FOLDER, str(case.folder), spec.hostname))
             case.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             laptop = Laptop(
-                hostname=spec.hostname, kind=spec.kind, address=address, image=str(built.path), build=built.build
+                hostname=spec.hostname,
+                kind=spec.kind,
+                serial=spec.serial,
+                address=address,
+                image=str(built.path),
+                build=built.build,
             )
             case.write(laptop)
         return tuple(cases.values())
@@ -205,7 +210,7 @@ class Lab:
 
         def furnish(root: Path) -> None:
             on_step(f"{case.folder.name}: settings")
-            prepare(root, case.folder.name, sources=apt_sources(built, self.mirror), key=key)
+            prepare(root, case.read(), sources=apt_sources(built, self.mirror), key=key)
 
         try:
             return self._switch_on(case, built, on_step, furnish)

@@ -22,6 +22,8 @@ class LaptopSpec:
 
     hostname: str
     kind: LaptopKind = "container"
+    serial: str = ""
+    """What it takes for its serial number, since a container has no firmware."""
 
     def __post_init__(self) -> None:
         if not HOSTNAME.fullmatch(self.hostname):
@@ -42,6 +44,7 @@ class Laptop:
     kind: LaptopKind = "container"
     host_key: str = ""
     """`ecdsa-sha2-nistp384 AAAA...`; empty before the first boot."""
+    serial: str = ""
     pid: int = 0
     """The process that looks after its container, or is its virtual machine; 0 when it is off."""
 

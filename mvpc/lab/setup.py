@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mvpc.errors import InputError, LabError
+from mvpc.lab.laptop import Laptop
 from mvpc.lab.mirror import Mirror, names_of
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -92,12 +93,13 @@ def apt_sources(image: BuiltImage, mirror: Mirror) -> str:
     )
 
 
-def prepare(root: Path, hostname: str, *, sources: str, key: AdminKey) -> None:
+def prepare(root: Path, laptop: Laptop, *, sources: str, key: AdminKey) -> None:
     """Write a new laptop's own files into its mounted file system.
 
     Raises:
         LabError: the image has no account of the administrator's name.
     """
+    hostname = laptop.hostname
     hosts = f"127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 {hostname}\n"
     written = {
         "etc/hostname": f"{hostname}\n",
@@ -106,6 +108,8 @@ def prepare(root: Path, hostname: str, *, sources: str, key: AdminKey) -> None:
         "etc/apt/apt.conf.d/05lab": _APT,
         "etc/NetworkManager/conf.d/05-lab.conf": _NETWORK_MANAGER,
     }
+    if laptop.serial:
+        written["etc/mvpc/serial"] = f"{laptop.serial}\n"
     for name, content in written.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ from mvpc.lab.setup import AdminKey, apt_sources, prepare, read_image
 from mvpc.lab.vmfiles import add_vm_files
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDyAf2IJn3klgf/J15WFQzMz1Bv6KF/Xy/HFwk/O3+7Q admin\n"
+A_LAPTOP = Laptop(hostname="nb-000001", address="10.0.0.2", image="", build="", serial="PF-1")
 NETWORK = Network("mvpc0", IPv4Network("10.77.0.0/24"))
 MIRROR = Mirror(folder=Path("/lab/mirror"), cache=Path("/lab/cache"), address="10.77.0.1")
 
@@ -262,10 +263,11 @@ def test_a_laptop_takes_every_archive_of_its_image_through_the_mirror(image):
 
 def test_a_new_laptop_knows_its_name_without_asking_a_server_and_who_may_log_in(image):
     root = image / "rootfs"
-    prepare(root, "nb-000001", sources="", key=AdminKey("mvpc-admin", KEY))
+    prepare(root, A_LAPTOP, sources="", key=AdminKey("mvpc-admin", KEY))
 
     keys = root / "home/mvpc-admin/.ssh/authorized_keys"
     assert (root / "etc/hostname").read_text() == "nb-000001\n"
+    assert (root / "etc/mvpc/serial").read_text() == "PF-1\n"
     assert "127.0.1.1 nb-000001\n" in (root / "etc/hosts").read_text()
     assert (keys.read_text(), keys.stat().st_mode & 0o777, keys.parent.stat().st_mode & 0o777) == (KEY, 0o600, 0o700)
     assert "unmanaged-devices=interface-name:host0" in (root / "etc/NetworkManager/conf.d/05-lab.conf").read_text()
@@ -273,7 +275,7 @@ def test_a_new_laptop_knows_its_name_without_asking_a_server_and_who_may_log_in(
 
 def test_an_image_without_the_administrators_account_says_how_to_add_it(image):
     with pytest.raises(LabError, match=r"no account someone\. Add it to accounts in image\.yml"):
-        prepare(image / "rootfs", "nb-000001", sources="", key=AdminKey("someone", KEY))
+        prepare(image / "rootfs", A_LAPTOP, sources="", key=AdminKey("someone", KEY))
 
 
 @pytest.mark.parametrize("key", ["", "-----BEGIN OPENSSH PRIVATE KEY-----\n", KEY + KEY, "ssh-ed25519"])
