@@ -6,6 +6,7 @@ Used by the command line and by the Ansible plugins. Reads files and the databas
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from mvpc.compile import Compiled, Compiler
 from mvpc.errors import InputError, MvpcError, NotFoundError, Problem, SecretError
-from mvpc.model import Device, Filter, Plan, Ring, RoleRun
+from mvpc.identity.given import given
+from mvpc.model import Device, Filter, Identity, Plan, Ring, RoleRun
 from mvpc.organisation import Organisation, Period, load_organisation
 from mvpc.plan import Subject, Thoroughness, make_plan, not_managed
 from mvpc.project import Project
@@ -26,6 +28,7 @@ from mvpc.settings import Profiles
 from mvpc.store.read import Reader
 
 _AS_NEEDED = Thoroughness()
+_TRUST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,8 +76,28 @@ class Fleet:
             digest_key=digest_key(self.project.make_state()),
             roles=self.profiles.roles,
             ansible=version("ansible-core") if self.profiles.roles else "",
+            identities=self.identities,
         )
         return Compiler(self.profiles, renderer)
+
+    @cached_property
+    def identities(self) -> dict[str, Identity]:
+        """Hostname -> what an enrolled laptop is given.
+
+        Raises:
+            InputError: a file in inventory/trust is no certificate.
+        """
+        folder = self.project.authorities
+        if not folder.is_dir() or not self.project.database.is_file():
+            return {}
+        with Reader(self.project.database) as reader:
+            issued = reader.certificates()
+        return given(
+            issued,
+            device_authorities=(folder / "devices.pem").read_text(encoding="ascii"),
+            user_authority=(folder / "ssh-users.pub").read_text(encoding="ascii").strip(),
+            trusted=_trusted(self.project.trust),
+        )
 
     def ressort_of(self, device: Device) -> str:
         """Code of the ressort that the laptop belongs to on the day; `none` when its authority was closed."""
@@ -205,6 +228,22 @@ class Fleet:
             code = self.organisation.authority(selection.authority).code
             wanted = frozenset({code}) if wanted is None else wanted & {code}
         return wanted
+
+
+def _trusted(folder: Path) -> dict[str, str]:
+    """Name -> PEM of every file in inventory/trust."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*.pem")):
+        place = f"inventory/trust/{path.name}"
+        if not _TRUST_NAME.fullmatch(path.stem) or path.stem in {"device", "ca"}:
+            raise InputError(
+                "this name cannot be used on laptops", where=place, hint="Lower case, such as radius-ca.pem"
+            )
+        text = path.read_text(encoding="ascii", errors="replace")
+        if "BEGIN CERTIFICATE" not in text or "PRIVATE KEY" in text:
+            raise InputError("the file must hold certificates in PEM and nothing else", where=place)
+        found[path.stem] = text
+    return found
 
 
 def digest_key(state: Path) -> bytes:

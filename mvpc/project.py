@@ -94,6 +94,12 @@ class Project:
         return self.state / "ca"
 
     @property
+    def host_authority(self) -> str:
+        """Public key of the authority of SSH host certificates, one line; empty as long as there is none."""
+        path = self.authorities / "ssh-hosts.pub"
+        return " ".join(path.read_text(encoding="ascii").split()[:2]) if path.is_file() else ""
+
+    @property
     def trust(self) -> Path:
         """Certificates (PEM) of more authorities that laptops are to know, such as radius-ca.pem."""
         return self.root / "inventory" / "trust"

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import stat
 import sys
+from collections.abc import Sequence
 from getpass import getpass
 from pathlib import Path
 
-from mvpc.authorities import Authorities
-from mvpc.cli.context import actor
+from mvpc.authorities import Authorities, publish
+from mvpc.cli.console import BAD, say
+from mvpc.cli.context import actor, now
 from mvpc.editions import edition
 from mvpc.errors import InputError, MvpcError
+from mvpc.model import Certificate, Device
 from mvpc.project import Project
+from mvpc.renewal import due, renewed
 from mvpc.secret import Secret
+from mvpc.store.read import Reader
 from mvpc.store.register import Register
 
 
@@ -29,6 +34,38 @@ def authorities(project: Project, *, new: bool = False) -> Authorities:
 def register(project: Project) -> Register:
     """The register of certificates, opened for writing."""
     return Register(project.database, actor=actor())
+
+
+def revoked(project: Project) -> tuple[Certificate, ...]:
+    """All certificates that were revoked; none without a database."""
+    if not project.database.is_file():
+        return ()
+    with Reader(project.database) as reader:
+        return reader.revoked()
+
+
+def renew(project: Project, devices: Sequence[Device]) -> int:
+    """Renew what is due of these laptops; returns how many certificates that were. Asks for nothing when none is."""
+    with Reader(project.database) as reader:
+        wanted = due(devices, reader.certificates([device.hostname for device in devices]), now=now())
+    if wanted:
+        signers = authorities(project)
+        made = renewed(wanted, signers.devices, signers.ssh_hosts, now=now())
+        register(project).record(made, at=now(), action="renew")
+    return len(wanted)
+
+
+def publish_revocations(project: Project) -> None:
+    """Publish the lists after something was revoked; says what is left to do when that does not work.
+
+    Raises:
+        MvpcError: what is revoked stands in the register, but not yet in every list.
+    """
+    try:
+        publish(authorities(project), revoked(project), project.publish, now=now())
+    except MvpcError:
+        say("Revoked in the register, but not every list could be published. Run: mvpc ca publish", style=BAD, err=True)
+        raise
 
 
 def _passphrase(file: Path | None, *, new: bool) -> Secret:

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from mvpc.authorities import AUTHORITIES, publish
-from mvpc.cli.authorities import authorities, register
-from mvpc.cli.console import BAD, print_json, print_table, say
+from mvpc.cli.authorities import authorities, publish_revocations, register, renew, revoked
+from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project, now
 from mvpc.cli.words import count, local
-from mvpc.errors import InputError, MvpcError
+from mvpc.errors import InputError
 from mvpc.identity import current
 from mvpc.identity.requests import fingerprint
 from mvpc.identity.words import words_of
@@ -160,11 +160,21 @@ def sign_user(
     say(f"{target}: {made.name} until {local(made.not_after)}; ssh -i uses it by itself")
 
 
+@app.command("renew")
+def renew_certificates() -> None:
+    """Renew the certificates of all laptops that are due, at two thirds of their life. Rollouts bring them."""
+    project = current_project()
+    with Reader(project.database) as reader:
+        devices = reader.devices()
+    number = renew(project, devices)
+    say(f"{count(number, 'certificate')} renewed" + (": mvpc rollout brings them to the laptops" if number else ""))
+
+
 @app.command("publish")
 def publish_lists() -> None:
     """Write the lists of revoked certificates anew. Run it daily: the CRL holds for a week."""
     project = current_project()
-    for path in publish(authorities(project), _revoked(project.database), project.publish, now=now()):
+    for path in publish(authorities(project), revoked(project), project.publish, now=now()):
         say(f"wrote {path}")
 
 
@@ -181,22 +191,8 @@ def revoke(
         what = f"{serial!r} fits {count(len(found), 'certificate')}"
         raise InputError(what, hint="See the serial numbers: mvpc ca list")
     register(project).revoke(found, reason, at=now())
-    publish_revocations()
+    publish_revocations(project)
     say(f"{found[0].name}: {found[0].kind} certificate {found[0].serial[:16]} is revoked")
-
-
-def publish_revocations() -> None:
-    """Publish the lists after something was revoked; says what is left to do when that does not work.
-
-    Raises:
-        MvpcError: what is revoked stands in the register, but not yet in every list.
-    """
-    project = current_project()
-    try:
-        publish(authorities(project), _revoked(project.database), project.publish, now=now())
-    except MvpcError:
-        say("Revoked in the register, but not every list could be published. Run: mvpc ca publish", style=BAD, err=True)
-        raise
 
 
 def _read_key(path: Path) -> str:
@@ -211,10 +207,6 @@ def _issued(database: Path) -> Sequence[Certificate]:
         return ()
     with Reader(database) as reader:
         return reader.certificates()
-
-
-def _revoked(database: Path) -> list[Certificate]:
-    return [each for each in _issued(database) if each.revoked_at]
 
 
 def _summary(name: str, issued: Sequence[Certificate]) -> dict[str, Any]:

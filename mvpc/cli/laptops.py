@@ -13,9 +13,17 @@ def prober(project: Project, *, updates: bool = False) -> Prober:
         from mvpc.simulated import Laptops, SimulatedProber  # noqa: PLC0415
 
         return SimulatedProber(laptops=Laptops(memory=project.memory, chances=project.chances), now=now)
-    from mvpc.ssh import SshProber  # noqa: PLC0415 - loads paramiko
+    from mvpc.cli.trust import host_authority  # noqa: PLC0415 - loads paramiko
+    from mvpc.ssh import SshProber  # noqa: PLC0415 - the same
 
-    return SshProber(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key, now=now, updates=updates)
+    return SshProber(
+        user=project.ssh_user,
+        port=project.ssh_port,
+        key=project.ssh_key,
+        now=now,
+        updates=updates,
+        authority=host_authority(project),
+    )
 
 
 def runner(project: Project) -> Runner:
@@ -32,4 +40,5 @@ def runner(project: Project) -> Runner:
         port=project.ssh_port,
         key=project.ssh_key,
         component_seconds=project.component_seconds,
+        host_authority=project.host_authority,
     )

@@ -15,6 +15,8 @@ from mvpc.editions import CertificateRules
 MAX_BYTES = 8192
 """A request with one EC key has less than 1 KiB."""
 
+PublicKey = ec.EllipticCurvePublicKey
+"""The only kind of key that is certified."""
 CURVES: dict[str, type[ec.EllipticCurve]] = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
 """Names in editions -> curves."""
 

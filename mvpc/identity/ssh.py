@@ -27,6 +27,7 @@ from mvpc.model import Certificate, CertificateKind
 HOST_LIFE = timedelta(days=90)
 USER_LIFE = timedelta(hours=8)
 """A working day (OPS.1.2.5.A17: what lets somebody in must not lie about for long)."""
+REVOKED = "its host certificate was revoked"
 _FAR = 2**33
 """The latest moment that is shown; "for ever" is 2**64 - 1."""
 
@@ -106,9 +107,25 @@ class _Draft:
     life: timedelta
 
 
+def outdated(certificate: str, *, now: datetime) -> bool:
+    """Whether a certificate is none, or does not hold at that moment."""
+    try:
+        found = load_ssh_public_identity(" ".join(certificate.split()[:2]).encode("ascii", errors="replace"))
+    except (ValueError, UnsupportedAlgorithm):
+        return True
+    return not (isinstance(found, SSHCertificate) and found.valid_after <= now.timestamp() < found.valid_before)
+
+
 def public_line(key: ec.EllipticCurvePublicKey) -> str:
     """A public key as one line of OpenSSH's format, without comment."""
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def certified_key(certificate: str) -> str:
+    """The key of a certificate that we issued, as one line."""
+    found = load_ssh_public_identity(certificate.encode())
+    assert isinstance(found, SSHCertificate)  # noqa: S101 - it is our own
+    return found.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def read_public_key(line: str, rules: CertificateRules) -> ec.EllipticCurvePublicKey:
@@ -143,7 +160,7 @@ def distrust(certificate: str, authority: str, hostname: str, revoked: Collectio
     reasons = {
         "its host certificate is from another authority": fingerprint(signer) != fingerprint(trusted),
         "its certificate is not one for hosts": presented.type is not SSHCertificateType.HOST,
-        "its host certificate was revoked": f"{presented.serial:x}" in revoked,
+        REVOKED: f"{presented.serial:x}" in revoked,
         "its host certificate has conditions that we do not know": bool(presented.critical_options),
         "its host certificate is for another device": hostname.encode() not in presented.valid_principals,
         f"its host certificate is not valid now (until {until:%Y-%m-%d})": not (

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mvpc.editions import CertificateRules
-from mvpc.identity.requests import fingerprint
+from mvpc.identity.requests import PublicKey, fingerprint
 from mvpc.model import Certificate, CertificateKind, Device
 
 DEVICE_LIFE = timedelta(days=90)
@@ -103,6 +103,13 @@ class DeviceAuthority:
     def _own_identifier(self) -> x509.AuthorityKeyIdentifier:
         own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def certified_key(pem: str) -> PublicKey:
+    """The key of a device certificate that we issued."""
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    assert isinstance(key, PublicKey)  # noqa: S101 - no other kind is ever certified
+    return key
 
 
 def certify_oneself(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 COMPONENTS = ("base", "vpn", "wifi", "software")
-"""The components of every bundle, in its order. A site's own roles follow them; `Bundle.names` has all."""
+"""The components of every bundle, in its order. Enrolled laptops have identity after base, and a site's own roles
+follow them all; `Bundle.names` has all."""
 
 Scalar = str | int | float | bool | None
 

@@ -70,6 +70,10 @@ TOKEN_LIFE = timedelta(minutes=60)
 class Identity:
     """What one enrolled laptop holds beside its own private keys. Public data only."""
 
+    serial: str
+    """Serial number of the device certificate."""
+    until: datetime
+    """When the first of its certificates ends."""
     device_certificate: str
     """PEM."""
     device_authorities: str
@@ -80,3 +84,12 @@ class Identity:
     """Public key of the authority whose user certificates the laptop's sshd accepts, one line."""
     trusted: Mapping[str, str] = field(default_factory=dict)
     """Name -> PEM of more authorities that the laptop is to know, such as that of the RADIUS server."""
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What a plan explains changes with."""
+        return {
+            "identity.certificate": self.serial[:16],
+            "identity.until": f"{self.until:%Y-%m-%d}",
+            "identity.trusted": " ".join(sorted(self.trusted)),
+        }

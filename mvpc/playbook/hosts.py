@@ -22,7 +22,8 @@ HOST_KEY = re.compile(r"((?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/
 _SSH_OPTIONS = (
     "BatchMode=yes",
     "IdentitiesOnly=yes",
-    # The inventory's key is the only one that counts; see KnownHostsCommand below (ssh_config(5), OpenSSH 8.5).
+    # The inventory's key counts, and certificates of our authority, and nothing else: see KnownHostsCommand below
+    # (ssh_config(5), OpenSSH 8.5).
     "StrictHostKeyChecking=yes",
     "UserKnownHostsFile=none",
     "GlobalKnownHostsFile=none",
@@ -44,6 +45,8 @@ class Login:
     user: str
     port: int
     key: Path
+    host_authority: str = ""
+    """Public key of the authority of SSH host certificates, one line; empty when there is none."""
 
 
 def unfit(device: Device) -> str:
@@ -73,7 +76,7 @@ def host_variables(device: Device, login: Login) -> dict[str, Any]:
         "ansible_port": login.port,
         "ansible_user": login.user,
         "ansible_ssh_private_key_file": str(login.key),
-        "ansible_ssh_common_args": _ssh_arguments(device),
+        "ansible_ssh_common_args": _ssh_arguments(device, login.host_authority),
         "ansible_host_key_checking": True,
         "ansible_become_method": "sudo",
         "ansible_python_interpreter": "/usr/bin/python3",
@@ -107,8 +110,12 @@ def inert(value: Any) -> Any:
     return value
 
 
-def _ssh_arguments(device: Device) -> str:
+def _ssh_arguments(device: Device, authority: str) -> str:
     key = HOST_KEY.fullmatch(device.host_key)
     assert key is not None  # noqa: S101 - `unfit` has looked
-    known = f'"KnownHostsCommand=/bin/echo {device.hostname} {key[1]}"'
-    return " ".join(f"-o {option}" for option in (*_SSH_OPTIONS, f"HostKeyAlias={device.hostname}", known))
+    known = f"{device.hostname} {key[1]}"
+    if authority:
+        # printf(1) makes lines of it; neither names nor keys can hold what it would take for a format.
+        known = f"'{known}\\n@cert-authority {device.hostname} {authority}\\n'"
+    command = f'"KnownHostsCommand={"/usr/bin/printf" if authority else "/bin/echo"} {known}"'
+    return " ".join(f"-o {option}" for option in (*_SSH_OPTIONS, f"HostKeyAlias={device.hostname}", command))

@@ -35,6 +35,8 @@ class AnsibleRunner:
     user: str
     port: int
     key: Path
+    host_authority: str = ""
+    """Public key of the authority whose host certificates are believed beside the host keys of the inventory."""
     at_once: int = 50
     """Laptops that are worked on at the same time, over all processes (forks)."""
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
@@ -81,7 +83,7 @@ class AnsibleRunner:
             _end(running)
 
     def _terms(self, number: int) -> Terms:
-        login = Login(user=self.user, port=self.port, key=self.key.absolute())
+        login = Login(user=self.user, port=self.port, key=self.key.absolute(), host_authority=self.host_authority)
         return Terms(
             playbooks=self.playbooks,
             login=login,

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from mvpc.catalogue import Product
 from mvpc.localroles import LocalRole
-from mvpc.model import Bundle, Component, Device, Resource, Scalar
-from mvpc.render import base, local, software, vpn, wifi
+from mvpc.model import Bundle, Component, Device, Identity, Resource, Scalar
+from mvpc.render import base, identity, local, software, vpn, wifi
 from mvpc.render.local import role_runs
 from mvpc.secret import Secret
 from mvpc.settings import Settings
@@ -35,6 +35,8 @@ class Renderer:
     """The site's own roles by name."""
     ansible: str = ""
     """Version of ansible-core that runs them."""
+    identities: Mapping[str, Identity] = field(default_factory=dict)
+    """Hostname -> what an enrolled laptop is given."""
     _known_roles: dict[tuple[Settings, tuple[str, ...]], tuple[Component, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -58,8 +60,12 @@ class Renderer:
             SecretError: a secret cannot be resolved.
             InputError: the settings do not fit this laptop.
         """
+        own = self.identities.get(device.hostname)
+        if own:
+            inputs = {**inputs, "identity": own.inputs}
         resources = {
             "base": base.resources(device, settings.base),
+            **({"identity": identity.resources(own)} if own else {}),
             "vpn": vpn.resources(device, settings.vpn),
             "wifi": wifi.resources(device, settings.wifi, self.secrets),
             "software": software.resources(device, settings.software, self.catalogue),

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from mvpc.device import FORMAT, Answer, parse_answer, program
 from mvpc.model import Device, Outcome, Probe, Reach
-from mvpc.ssh.calls import CONNECT_SECONDS, Calls
-from mvpc.ssh.session import Login, NotReachedError, exchange, load_key
+from mvpc.ssh.calls import Calls
+from mvpc.ssh.session import Login, NotReachedError, connect, exchange, load_key, silence
+from mvpc.ssh.trust import HostAuthority
 from mvpc.text import safe
 
 
@@ -28,6 +29,8 @@ class SshProber:
     key: Path
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC)
     at_once: int = 48
+    authority: HostAuthority | None = None
+    """Whose host certificates are believed beside the host keys of the inventory."""
     updates: bool = False
     """Whether laptops shall count their pending updates as well: it takes each of them longer than all the rest."""
 
@@ -39,7 +42,7 @@ class SshProber:
         """
         if not devices:
             return
-        login = Login(user=self.user, port=self.port, key=load_key(self.key))
+        login = Login(user=self.user, port=self.port, key=load_key(self.key, now=self.now()), authority=self.authority)
         with closing(Calls(self.port)) as calls, ThreadPoolExecutor(min(self.at_once, len(devices))) as pool:
             inquiry = _Inquiry(deque(devices), calls, pool, partial(self._ask, login), room=2 * self.at_once)
             try:
@@ -47,7 +50,7 @@ class SshProber:
                     inquiry.call()
                     for device, reached in calls.settled():
                         if isinstance(reached, OSError):
-                            yield self._unanswered(device, Reach.UNREACHABLE, _silence(self.port, reached))
+                            yield self._unanswered(device, Reach.UNREACHABLE, silence(self.port, reached))
                         else:
                             inquiry.ask(device, reached)
                     yield from inquiry.answers()
@@ -56,7 +59,7 @@ class SshProber:
 
     def _ask(self, login: Login, device: Device, connection: socket.socket | None) -> Probe:
         try:
-            with connection or self._connect(device) as connected:
+            with connection or connect(device, self.port) as connected:
                 answer = parse_answer(
                     exchange(device, login, connected, program(_question(device, updates=self.updates)))
                 )
@@ -67,13 +70,6 @@ class SshProber:
         if answer.error:
             return self._unanswered(device, Reach.BROKEN, answer.error)
         return self._answered(device, answer)
-
-    def _connect(self, device: Device) -> socket.socket:
-        """For a laptop with a name for an address, which has to be looked up."""
-        try:
-            return socket.create_connection((device.address or device.hostname, self.port), timeout=CONNECT_SECONDS)
-        except OSError as error:
-            raise NotReachedError(Reach.UNREACHABLE, _silence(self.port, error)) from error
 
     def _unanswered(self, device: Device, reach: Reach, detail: str) -> Probe:
         return Probe(device=device.hostname, at=self.now(), reach=reach, detail=safe(detail, limit=300))
@@ -135,10 +131,6 @@ class _Inquiry:
         for future, connection in self.asked.items():
             if future.cancel() and connection:
                 connection.close()
-
-
-def _silence(port: int, error: OSError) -> str:
-    return f"no answer on port {port} ({error.strerror or error})"
 
 
 def _question(device: Device, *, updates: bool) -> dict[str, object]:

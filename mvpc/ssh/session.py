@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import socket
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,10 @@ import paramiko
 from paramiko.pkey import UnknownKeyType
 
 from mvpc.errors import MvpcError
+from mvpc.identity.ssh import outdated
 from mvpc.model import Device, Reach
+from mvpc.ssh.calls import CONNECT_SECONDS
+from mvpc.ssh.trust import DistrustedError, HostAuthority, HostTrust
 
 GREETING_SECONDS = 10
 """For sshd to say its name, and for each step of the login; a laptop that just woke up is slow."""
@@ -37,6 +39,8 @@ class Login:
     user: str
     port: int
     key: paramiko.PKey
+    authority: HostAuthority | None = None
+    """Whose host certificates are believed beside the host keys of the inventory."""
 
 
 class NotReachedError(Exception):
@@ -50,23 +54,44 @@ class NotReachedError(Exception):
 def exchange(device: Device, login: Login, connection: socket.socket, program: str) -> str:
     """Send the program over a new connection and return what it printed; raises NotReachedError."""
     client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(paramiko.RejectPolicy())
     try:
-        name = device.hostname if login.port == 22 else f"[{device.hostname}]:{login.port}"
-        kind, host_key = _host_key(device)
-        client.get_host_keys().add(name, kind, host_key)
+        trust = HostTrust(device, login.authority)
+        client.set_missing_host_key_policy(trust)
         address = connection.getpeername()
-        _log_in(client, device, login, connection)
+        _log_in(client, device, login, connection, trust)
         return _run(client, program, address)
+    except DistrustedError as error:
+        raise NotReachedError(Reach.REFUSED, str(error)) from error
     finally:
         client.close()
         connection.close()
 
 
-def load_key(path: Path) -> paramiko.PKey:
-    """Our own private key; raises MvpcError when it cannot be used."""
+def connect(device: Device, port: int) -> socket.socket:
+    """A connection to a laptop, whose name may have to be looked up; raises NotReachedError."""
     try:
-        return paramiko.PKey.from_path(path)
+        return socket.create_connection((device.address or device.hostname, port), timeout=CONNECT_SECONDS)
+    except OSError as error:
+        raise NotReachedError(Reach.UNREACHABLE, silence(port, error)) from error
+
+
+def silence(port: int, error: OSError) -> str:
+    """What a connection that did not come about tells."""
+    return f"no answer on port {port} ({error.strerror or error})"
+
+
+def load_key(path: Path, *, now: datetime) -> paramiko.PKey:
+    """Our own private key, with its user certificate where one lies beside it and holds.
+
+    Raises:
+        MvpcError: it cannot be used.
+    """
+    try:
+        key = paramiko.PKey.from_path(path)
+        certificate = certificate_path(path)
+        if certificate.is_file() and not outdated(certificate.read_text(encoding="ascii"), now=now):
+            key.load_certificate(str(certificate))
+        return key
     except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as error:
         raise MvpcError(
             "the SSH key of this controller cannot be used",
@@ -75,15 +100,9 @@ def load_key(path: Path) -> paramiko.PKey:
         ) from error
 
 
-def _host_key(device: Device) -> tuple[str, paramiko.PKey]:
-    try:
-        kind, encoded = device.host_key.split()[:2]
-        return kind, paramiko.PKey.from_type_string(kind, base64.b64decode(encoded, validate=True))
-    except (ValueError, binascii.Error, paramiko.SSHException, UnknownKeyType) as error:
-        raise NotReachedError(Reach.REFUSED, "the inventory holds no usable SSH host key for it") from error
-
-
-def _log_in(client: paramiko.SSHClient, device: Device, login: Login, connection: socket.socket) -> None:
+def _log_in(
+    client: paramiko.SSHClient, device: Device, login: Login, connection: socket.socket, trust: HostTrust
+) -> None:
     try:
         client.connect(
             device.hostname,
@@ -95,15 +114,14 @@ def _log_in(client: paramiko.SSHClient, device: Device, login: Login, connection
             look_for_keys=False,
             banner_timeout=GREETING_SECONDS,
             auth_timeout=GREETING_SECONDS * 2,
+            transport_factory=trust.transport,
         )
-    except paramiko.BadHostKeyException as error:
-        raise NotReachedError(
-            Reach.REFUSED, "its SSH host key is not the one in the inventory: not the laptop we know"
-        ) from error
+    except DistrustedError:
+        raise
     except paramiko.AuthenticationException as error:
         raise NotReachedError(Reach.REFUSED, f"it does not let {login.user} in") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
-        if "not found in known_hosts" in str(error):
+        if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) and "host key" in str(error):
             reason = "it offers another kind of SSH host key than the inventory holds"
             raise NotReachedError(Reach.REFUSED, reason) from error
         raise NotReachedError(Reach.UNREACHABLE, f"SSH did not come up ({error})") from error
@@ -170,5 +188,5 @@ def make_key(path: Path, *, comment: str) -> str:
             paramiko.ECDSAKey.generate(bits=384).write_private_key_file(str(path))
         except OSError as error:
             raise MvpcError(f"the SSH key cannot be written ({error.strerror})", where=str(path)) from error
-    key = load_key(path)
+    key = load_key(path, now=datetime.now(tz=UTC))
     return f"{key.get_name()} {key.get_base64()} {comment}"

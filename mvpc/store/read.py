@@ -117,6 +117,15 @@ class Reader:
         with schema.in_words(self._path):
             return tuple(rows.certificate(row) for row in self._connection.execute(query, {"names": names}))
 
+    def revoked(self) -> tuple[Certificate, ...]:
+        """All certificates that were revoked, oldest first."""
+        query = (
+            "SELECT hostname, found.* FROM certificate AS found LEFT JOIN device ON number = found.device "
+            "WHERE revoked_at IS NOT NULL ORDER BY revoked_at, found.rowid"
+        )
+        with schema.in_words(self._path):
+            return tuple(rows.certificate(row) for row in self._connection.execute(query))
+
     def token(self, hostname: str) -> Token | None:
         """The newest enrolment token of one device, used or not."""
         query = (

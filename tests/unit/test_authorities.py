@@ -1,10 +1,11 @@
-"""The folder of authorities, and `mvpc ca`."""
+"""The folder of authorities, `mvpc ca`, and what `mvpc device` does with both."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner, Result
 
 from mvpc.cli.app import app
+from mvpc.cli.authorities import authorities
+from mvpc.cli.context import now
 from mvpc.editions import edition
+from mvpc.identity.ssh import public_line
 from mvpc.identity.x509 import certify_oneself
-from mvpc.testing import NOON
+from mvpc.inventory.difference import difference
+from mvpc.model import Certificate
+from mvpc.project import load_project
+from mvpc.store.read import Reader
+from mvpc.store.register import Register
+from mvpc.store.write import Store
+from mvpc.testing import NOON, a_device
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None or shutil.which("ssh-keygen") is None, reason="needs openssl and ssh-keygen"
@@ -163,3 +173,95 @@ def revoked_by_krl(project: Path) -> bool | None:
 def test_what_makes_no_sense_is_said_in_one_sentence(project: Path, arguments: list[str]):
     refused = mvpc(*arguments)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+
+
+# --- tokens, renewals and losses in the register
+
+SAMPLE = Path(__file__).parents[2] / "inventory/organisation.yml"
+
+
+@pytest.fixture
+def inventory(project: Path) -> Path:
+    """The project with one laptop in use."""
+    (project / "inventory").mkdir()
+    shutil.copy(SAMPLE, project / "inventory")
+    Store(project / ".mvpc/mvpc.db").save(difference([], [a_device()]), actor="t", at=NOON, action="add")
+    return project
+
+
+def on_device(*arguments: str, answer: str = "") -> Result:
+    return CliRunner().invoke(app, ["device", *arguments], input=answer)
+
+
+def certify(project: Path, *, days_ago: int) -> list[Certificate]:
+    """Certificates of the laptop that were issued some days ago."""
+    signers = authorities(load_project(project))
+    then, key = now() - timedelta(days=days_ago), ec.generate_private_key(ec.SECP384R1()).public_key()
+    made = [
+        signers.devices.issue(a_device(), key, now=then),
+        signers.ssh_hosts.issue_host("nb-000123", public_line(key), now=then),
+    ]
+    Register(project / ".mvpc/mvpc.db", actor="t").record(made, at=then, action="enrol")
+    return made
+
+
+def test_a_token_is_shown_once_and_kept_as_a_hash(inventory: Path):
+    shown = json.loads(on_device("token", "nb-000123", "--json").stdout)["token"]
+    stored = b"".join(path.read_bytes() for path in (inventory / ".mvpc").glob("mvpc.db*"))
+    assert len(shown.replace("-", "")) == 32
+    assert shown.encode() not in stored
+    assert shown.replace("-", "").encode() not in stored
+    assert shown not in on_device("show", "nb-000123", "--json").stdout
+
+
+def test_a_new_token_makes_the_older_one_void(inventory: Path):
+    on_device("token", "nb-000123")
+    with Reader(inventory / ".mvpc/mvpc.db") as reader:
+        older = reader.token("nb-000123")
+    on_device("token", "nb-000123")
+    assert older is not None
+    assert not Register(inventory / ".mvpc/mvpc.db", actor="t").use_token(older, at=NOON)
+
+
+def test_a_token_can_be_used_once(inventory: Path):
+    on_device("token", "nb-000123")
+    with Reader(inventory / ".mvpc/mvpc.db") as reader:
+        token = reader.token("nb-000123")
+    assert token is not None
+    register = Register(inventory / ".mvpc/mvpc.db", actor="t")
+    assert [register.use_token(token, at=NOON) for _ in range(2)] == [True, False]
+
+
+def test_what_is_due_is_renewed_once(inventory: Path):
+    certify(inventory, days_ago=70)
+    assert "2 certificates renewed" in mvpc("renew").stdout
+    assert mvpc("renew").stdout == "0 certificates renewed\n"
+    shown = json.loads(mvpc("show", "--json").stdout)["authorities"]
+    assert [(row["valid"], row["due"]) for row in shown] == [(2, 0), (2, 0), (0, 0)]
+
+
+def test_a_lost_laptop_is_in_the_lists_of_both_authorities(inventory: Path):
+    device, _ = certify(inventory, days_ago=1)
+    done = on_device("lost", "nb-000123", "--reason", "left in a train")
+    assert done.exit_code == 0, done.output
+    crl = x509.load_der_x509_crl((inventory / ".mvpc/published/devices.crl").read_bytes())
+    assert [each.serial_number for each in crl] == [int(device.serial, 16)]
+    listed = json.loads(mvpc("list", "--device", "nb-000123", "--json").stdout)["certificates"]
+    assert {(each["state"], each["reason"]) for each in listed} == {("revoked", "left in a train")}
+    assert "left in a train" in on_device("show", "nb-000123").stdout
+
+
+def test_without_the_passphrase_a_loss_is_registered_and_the_krl_published_and_the_rest_is_said(inventory: Path):
+    certify(inventory, days_ago=1)
+    (inventory / "words").write_text("some other long passphrase\n")
+    done = on_device("lost", "nb-000123")
+    assert done.exit_code == 2
+    assert "Run: mvpc ca publish" in done.stderr
+    assert (inventory / ".mvpc/published/ssh-hosts.krl").exists()
+    assert {each["state"] for each in json.loads(mvpc("list", "--json").stdout)["certificates"]} == {"revoked"}
+
+
+def test_before_there_are_authorities_nobody_is_enrolled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    a_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert "Make them: mvpc ca init" in on_device("token", "nb-000123").stderr

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,6 +79,14 @@ def test_only_the_key_of_the_inventory_counts_and_its_comment_stays_out():
     assert "-o StrictHostKeyChecking=yes" in arguments
     assert "-o UserKnownHostsFile=none" in arguments
     assert "-o ForwardAgent=no" in arguments
+
+
+def test_certificates_of_our_authority_count_beside_the_key_of_the_inventory():
+    login = replace(LOGIN, host_authority="ecdsa-sha2-nistp384 BBBB")
+    arguments = host_variables(a_device(host_key="ssh-ed25519 AAAA"), login)["ansible_ssh_common_args"]
+    command = shlex.split(arguments)[-1].removeprefix("KnownHostsCommand=")
+    printed = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert printed == "nb-000123 ssh-ed25519 AAAA\n@cert-authority nb-000123 ecdsa-sha2-nistp384 BBBB\n"
 
 
 def test_every_string_of_an_inventory_is_inert_at_any_depth():

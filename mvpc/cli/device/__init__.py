@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mvpc.cli.device import changing, looking
+from mvpc.cli.device import changing, identity, looking
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
@@ -22,4 +22,7 @@ app.command("import")(changing.import_devices)
 app.command("set")(changing.set_fields)
 app.command("move")(changing.move)
 app.command("retire")(changing.retire)
+app.command("token")(identity.token)
+app.command("enroll")(identity.enroll)
+app.command("lost")(identity.lost)
 app.command("migrate")(changing.migrate)

@@ -118,6 +118,12 @@ def retire(laptops: Laptops) -> None:
     _change(project, known, [_entry(found, given) for found in _find(project, laptops)], action="retire")
 
 
+def change_state(project: Project, found: Device, state: LifeCycle, *, action: str) -> None:
+    """Bring one device into a state; says so. Raises InputError when its life does not go there."""
+    known = _known(project)
+    _change(project, known, [_entry(found, {"state": str(state)})], action=action)
+
+
 def migrate() -> None:
     """Bring the database up to date with this mvpc. A backup is kept beside it."""
     _store(current_project())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -14,21 +15,35 @@ from mvpc.cli.planning import examine, rings_for, thoroughness
 from mvpc.cli.planview import show_plan
 from mvpc.cli.rollout.approving import check_approval
 from mvpc.cli.rollout.running import finish, run
+from mvpc.cli.words import count
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
-from mvpc.model import Plan, Schedule
+from mvpc.model import Device, Plan, Schedule
 from mvpc.plan import Subject
 from mvpc.planfile import made_by, read_plan
+from mvpc.project import Project
 from mvpc.schedule import schedule_words
 
 
 def made_now(selection: Selection, *, full: bool = False, rings: str = "") -> tuple[Plan, list[Subject]]:
     """A plan for what the laptops of a selection are now, in the rings of the project or in those given."""
-    fleet = Fleet(current_project(), on=today())
-    chosen = rings_for(fleet.project, rings)
+    project = current_project()
+    fleet = Fleet(project, on=today())
+    chosen = rings_for(project, rings)
+    _renew(project, fleet.select(selection))
     subjects = examine(fleet, fleet.select(selection), ask=True)
     extent = thoroughness(fleet.project, full=full)
     return made_by(login(), fleet.plan(str(selection), subjects, chosen, extent)), subjects
+
+
+def _renew(project: Project, devices: Sequence[Device]) -> None:
+    """Renew certificates that are due, unless somebody would have to type the passphrase: `mvpc ca renew`."""
+    if not project.host_authority or project.passphrase_file is None:
+        return
+    from mvpc.cli.authorities import renew  # noqa: PLC0415 - loads cryptography
+
+    if number := renew(project, devices):
+        say(f"{count(number, 'certificate')} renewed", err=True)
 
 
 def from_file(path: Path) -> tuple[Plan, list[Subject]]:

@@ -68,7 +68,9 @@ class InventoryModule(BaseInventoryPlugin):  # noqa: D101 - see DOCUMENTATION
     def _add_all(self, root: Path) -> None:
         project = load_project(root)
         project.require_real()
-        login = Login(user=project.ssh_user, port=project.ssh_port, key=project.ssh_key)
+        login = Login(
+            user=project.ssh_user, port=project.ssh_port, key=project.ssh_key, host_authority=project.host_authority
+        )
         fleet = Fleet(project, on=datetime.now().astimezone().date())
         self._add_group(WITH_ROLES)
         for device in fleet.askable(fleet.select(Selection())):
@@ -77,7 +79,8 @@ class InventoryModule(BaseInventoryPlugin):  # noqa: D101 - see DOCUMENTATION
                 continue
             self.inventory.add_host(device.hostname)
             roles = role_variables(fleet.role_runs(device))
-            ours = {"mvpc_project": str(root), "mvpc_components": list(COMPONENTS), **roles}
+            own = ["identity"] if device.hostname in fleet.identities else []
+            ours = {"mvpc_project": str(root), "mvpc_components": [*COMPONENTS, *own], **roles}
             for name, value in {**host_variables(device, login), **ours}.items():
                 self.inventory.set_variable(device.hostname, name, value)
             self._group(device, fleet.ressort_of(device))

@@ -1,0 +1,42 @@
+"""The commands about a laptop's identity: allow one enrolment, enrol, take everything back from a lost one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mvpc.cli.device.changing import Laptop
+
+
+def token(
+    laptop: Laptop,
+    minutes: Annotated[int, typer.Option(min=1, max=60, help="How long it is good for.")] = 60,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Allow one laptop to be enrolled once. The token is shown now and never again; an older one becomes void."""
+    from mvpc.cli.enrolling import allow  # noqa: PLC0415 - loads SQLAlchemy, paramiko and cryptography
+
+    allow(laptop, minutes=minutes, as_json=as_json)
+
+
+def enroll(
+    laptop: Laptop,
+    words: Annotated[
+        str, typer.Option(help="The six words as the laptop shows them, instead of being asked whether they agree.")
+    ] = "",
+) -> None:
+    """Give a laptop its identity: it makes its own key, you compare six words, it gets its certificates.
+
+    Asks for the token of `mvpc device token`; from a pipe, reads one line.
+    """
+    from mvpc.cli.enrolling import enroll as carry_out  # noqa: PLC0415 - as above
+
+    carry_out(laptop, words=words)
+
+
+def lost(laptop: Laptop, reason: Annotated[str, typer.Option(help="What happened.")] = "lost") -> None:
+    """Revoke everything a lost laptop could prove itself with, and publish that, in one step."""
+    from mvpc.cli.enrolling import give_up  # noqa: PLC0415 - as above
+
+    give_up(laptop, reason=reason)

@@ -1,0 +1,129 @@
+"""What the commands about a laptop's identity do. They load SQLAlchemy, paramiko and cryptography."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from getpass import getpass
+
+from mvpc.authorities import Authorities
+from mvpc.cli.authorities import authorities, publish_revocations, register
+from mvpc.cli.console import confirm, print_json, say
+from mvpc.cli.context import current_project, now, today
+from mvpc.cli.device.changing import change_state
+from mvpc.cli.trust import host_authority
+from mvpc.cli.words import count, local
+from mvpc.enrolment import Applicant, Seams, enrol
+from mvpc.errors import InputError
+from mvpc.fleet import Fleet
+from mvpc.identity.tokens import make_token
+from mvpc.identity.words import same_words, word_list
+from mvpc.model import LifeCycle
+from mvpc.project import Project
+from mvpc.secret import Secret
+from mvpc.ssh import Visitor
+from mvpc.store.read import Reader
+
+
+def allow(laptop: str, *, minutes: int, as_json: bool) -> None:
+    """Make a token, and show it once."""
+    project = current_project()
+    authorities(project).check()
+    with Reader(project.database) as reader:
+        device = reader.find(laptop)
+    ressort = Fleet(project, on=today()).ressort_of(device)
+    shown, kept = make_token(device, ressort, now=now(), life=timedelta(minutes=minutes))
+    register(project).add_token(kept, at=now())
+    if as_json:
+        print_json({"device": device.hostname, "token": shown.reveal(), "expires": kept.expires.isoformat()})
+        return
+    say(
+        f"{device.hostname} (serial {device.serial}, ressort {ressort}) may be enrolled once "
+        f"until {local(kept.expires)}:"
+    )
+    say(shown.reveal())
+    say(f"Next, with the laptop in sight: mvpc device enroll {device.hostname}")
+
+
+def enroll(laptop: str, *, words: str) -> None:
+    """Enrol one laptop, install what it was given, and let it prove it."""
+    project = current_project()
+    project.require_real()
+    with Reader(project.database) as reader:
+        device = reader.find(laptop)
+        kept, issued = reader.token(device.hostname), reader.certificates([device.hostname])
+    fleet = Fleet(project, on=today())
+    fleet.compile(device)  # what is wrong with its profile is said before a token is used up
+    signers = authorities(project)
+    applicant = Applicant(
+        device=device, ressort=fleet.ressort_of(device), presented=_ask_token(), token=kept, issued=issued
+    )
+    visitor = _visitor(project)
+    asked = enrol(applicant, _seams(project, signers, visitor, applicant, words))
+    say("certified; installing")
+    component = Fleet(project, on=today()).compile(device).bundle.component("identity")
+    visitor.install(device, component, generation=asked.generation)
+    if trusted := host_authority(project):
+        visitor.prove(device, trusted)
+    say(
+        f"{device.hostname} is enrolled: it proved its host certificate, and 802.1X and VPN find its device certificate"
+    )
+
+
+def give_up(laptop: str, *, reason: str) -> None:
+    """Revoke everything that a laptop could prove itself with, and publish that."""
+    project = current_project()
+    with Reader(project.database) as reader:
+        device = reader.find(laptop)
+        valid = [each for each in reader.certificates([device.hostname]) if not each.revoked_at]
+    change_state(project, device, LifeCycle.LOST, action="lost")
+    register(project).revoke(valid, reason, at=now())
+    say(f"{device.hostname}: {count(len(valid), 'certificate')} revoked")
+    if authorities(project).exist:
+        publish_revocations(project)
+        say(f"lists of revoked certificates are in {project.publish}")
+
+
+def _seams(project: Project, signers: Authorities, visitor: Visitor, applicant: Applicant, words: str) -> Seams:
+    curve, fresh = signers.rules.device_curve, applicant.needs_fresh_key
+    return Seams(
+        ask=lambda device: visitor.ask(device, curve, word_list(), fresh=fresh),
+        same_words=_comparison(words),
+        devices=signers.devices,
+        ssh_hosts=signers.ssh_hosts,
+        recorder=register(project),
+        rules=signers.rules,
+        now=now,
+    )
+
+
+def _comparison(words: str) -> Callable[[str], bool]:
+    def compare(shown: str) -> bool:
+        if words:
+            return same_words(words, shown)
+        say(f"The key that arrived: {shown}")
+        say("The laptop shows its own on its first screen and in /run/mvpc/enrolment.")
+        return confirm("Are these the same six words?")
+
+    return compare
+
+
+def _ask_token() -> Secret:
+    try:
+        text = getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
+    except EOFError:
+        text = ""
+    if not text.strip():
+        raise InputError("no token was given", hint="Make one: mvpc device token LAPTOP")
+    return Secret(text.strip())
+
+
+def _visitor(project: Project) -> Visitor:
+    return Visitor(
+        user=project.ssh_user,
+        port=project.ssh_port,
+        key=project.ssh_key,
+        now=now,
+        authority=host_authority(project),
+    )

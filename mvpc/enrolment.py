@@ -1,0 +1,163 @@
+"""Enrol one laptop: check what it asks for, let people compare, certify, and leave a trace of every refusal.
+
+The order is the rule. The laptop is asked first, so that a laptop that sleeps uses up no token. Then the token is used
+up, whatever comes after: a token that was presented once is worth nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from mvpc.device.enrolment import KeyRequest
+from mvpc.editions import CertificateRules
+from mvpc.errors import MvpcError
+from mvpc.identity.requests import PublicKey, fingerprint, read_request
+from mvpc.identity.tokens import refusal
+from mvpc.identity.words import words_of
+from mvpc.model import ROLLED_OUT_STATES, Certificate, Device, Token
+from mvpc.secret import Secret
+
+
+class EnrolmentError(MvpcError):
+    """A laptop was not enrolled; the reason is in its history."""
+
+
+class DeviceSigner(Protocol):
+    """The authority of device certificates."""
+
+    def issue(self, device: Device, key: PublicKey, *, now: datetime) -> Certificate:
+        """Certify a laptop's key."""
+
+
+class HostSigner(Protocol):
+    """The authority of SSH host certificates."""
+
+    def issue_host(self, hostname: str, public_key: str, *, now: datetime) -> Certificate:
+        """Certify a laptop's host key; raises ValueError when the edition does not accept it."""
+
+
+class Recorder(Protocol):
+    """The register."""
+
+    def use_token(self, token: Token, *, at: datetime) -> bool:
+        """Use a token up; False when somebody else did."""
+
+    def refuse(self, hostname: str, reason: str, *, at: datetime) -> None:
+        """Note why a laptop was not enrolled."""
+
+    def record(self, certificates: Sequence[Certificate], *, at: datetime, action: str) -> None:
+        """Keep what was issued."""
+
+    def revoke(self, certificates: Sequence[Certificate], reason: str, *, at: datetime) -> None:
+        """Revoke what it replaces."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Applicant:
+    """Everything that is known of a laptop before it is asked."""
+
+    device: Device
+    ressort: str
+    presented: Secret
+    """The token that somebody typed."""
+    token: Token | None
+    """What was kept of the token that was made for it."""
+    issued: Sequence[Certificate] = ()
+    """What it was given before."""
+
+    @property
+    def needs_fresh_key(self) -> bool:
+        """Whether a key of it was revoked: whoever had the laptop then may have the key as well."""
+        return bool(self.revoked_keys)
+
+    @property
+    def revoked_keys(self) -> Collection[str]:
+        """Fingerprints of keys that must never be certified again."""
+        return {each.fingerprint for each in self.issued if each.revoked_at and each.reason != REPLACED}
+
+
+REPLACED = "replaced by a new enrolment"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seams:
+    """What an enrolment works with."""
+
+    ask: Callable[[Device], KeyRequest]
+    """Lets the laptop make its key; raises MvpcError when it is not reached, EnrolmentError when it is not itself."""
+    same_words: Callable[[str], bool]
+    """Whether a person sees these words on the laptop's own screen."""
+    devices: DeviceSigner
+    ssh_hosts: HostSigner
+    recorder: Recorder
+    rules: CertificateRules
+    now: Callable[[], datetime]
+
+
+def enrol(applicant: Applicant, seams: Seams) -> KeyRequest:
+    """Certify a laptop's key and its host key. Returns what the laptop asked for.
+
+    Raises:
+        EnrolmentError: it was refused; the reason is in its history.
+        MvpcError: it cannot be enrolled as it is now, or was not reached; nothing was used up.
+    """
+    device = applicant.device
+    _check_inventory(device)
+    try:
+        host = seams.ssh_hosts.issue_host(device.hostname, device.host_key, now=seams.now())
+    except ValueError as error:
+        hint = f"Enter its ECDSA host key: mvpc device set {device.hostname} host_key=..."
+        raise MvpcError(f"its SSH host key cannot be certified: {error}", where=device.hostname, hint=hint) from error
+    try:
+        asked = seams.ask(device)
+        key = _accepted(applicant, asked, seams)
+    except EnrolmentError as error:
+        seams.recorder.refuse(device.hostname, error.problems[0].what, at=seams.now())
+        raise
+    now = seams.now()
+    certificates = [seams.devices.issue(device, key, now=now), host]
+    old = [each for each in applicant.issued if not each.revoked_at]
+    seams.recorder.revoke(old, REPLACED, at=now)
+    seams.recorder.record(certificates, at=now, action="enrol")
+    return asked
+
+
+def _check_inventory(device: Device) -> None:
+    name = device.hostname
+    if not device.is_linux:
+        raise MvpcError(f"{device.os} is not managed by mvpc", where=name)
+    if device.state not in ROLLED_OUT_STATES:
+        hint = f"When it is ready: mvpc device set {name} state=imaged"
+        raise MvpcError(f"a device in state {device.state} is not enrolled", where=name, hint=hint)
+    if not device.host_key:
+        hint = "Read it on the laptop's own screen (cat /etc/ssh/ssh_host_ecdsa_key.pub) and enter it: mvpc device set"
+        raise MvpcError("the inventory holds no SSH host key for it", where=name, hint=f"{hint} {name} host_key=...")
+
+
+def _accepted(applicant: Applicant, asked: KeyRequest, seams: Seams) -> PublicKey:
+    """The key, after every check and a person's word; raises EnrolmentError."""
+    device = applicant.device
+    if reason := refusal(applicant.token, applicant.presented, device, applicant.ressort, now=seams.now()):
+        raise _refused(device, reason)
+    assert applicant.token is not None  # noqa: S101 - `refusal` has looked
+    if not seams.recorder.use_token(applicant.token, at=seams.now()):
+        raise _refused(device, "the token was used before")
+    if asked.serial.casefold() != device.serial.casefold():
+        raise _refused(device, "it has another serial number than the inventory says, or none")
+    try:
+        key = read_request(asked.request, device.hostname, seams.rules)
+    except ValueError as error:
+        raise _refused(device, str(error)) from None
+    if fingerprint(key) in applicant.revoked_keys:
+        raise _refused(device, "it presents a key that was revoked")
+    if not seams.same_words(words_of(fingerprint(key))):
+        raise _refused(device, "the words on its screen are not those of the key that arrived")
+    return key
+
+
+def _refused(device: Device, reason: str) -> EnrolmentError:
+    hint = f"Find out why. Then, with a new token: mvpc device token {device.hostname}"
+    return EnrolmentError(reason, where=device.hostname, hint=hint)

@@ -1,0 +1,76 @@
+"""The visits to one laptop that its enrolment takes: it makes its key, it gets its identity, it proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from mvpc.device import FORMAT, component_to_dict, parse_answer, program
+from mvpc.device.enrolment import KeyRequest, enrolment_program, parse_key_request
+from mvpc.enrolment import EnrolmentError
+from mvpc.errors import MvpcError
+from mvpc.model import Component, Device, Reach
+from mvpc.ssh.session import Login, NotReachedError, connect, exchange, load_key
+from mvpc.ssh.trust import HostAuthority
+from mvpc.text import safe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visitor:
+    """Visits laptops over SSH, as `mvpc.enrolment` needs it."""
+
+    user: str
+    port: int
+    key: Path
+    now: Callable[[], datetime]
+    authority: HostAuthority | None
+
+    def ask(self, device: Device, curve: str, words: Sequence[str], *, fresh: bool) -> KeyRequest:
+        """Let the laptop make its key and show the words.
+
+        Raises:
+            EnrolmentError: what answers is not the laptop in the inventory.
+            MvpcError: it was not reached, or cannot make a key.
+        """
+        text = self._say(device, enrolment_program(device.hostname, curve, words, fresh=fresh))
+        try:
+            return parse_key_request(text)
+        except ValueError as error:
+            what = f"it cannot be asked for a key: {safe(error, limit=300)}"
+            raise MvpcError(what, where=device.hostname) from error
+
+    def install(self, device: Device, component: Component, *, generation: int) -> None:
+        """Apply one component; raises MvpcError with what the laptop says when that fails."""
+        request = {
+            "format": FORMAT,
+            "action": "apply",
+            "device": device.hostname,
+            "generation": generation,
+            "diff": False,
+            "updates": False,
+            "components": [component_to_dict(component)],
+        }
+        hint = f"Its certificates are in the register; to try again: mvpc rollout --device {device.hostname}"
+        try:
+            answer = parse_answer(self._say(device, program(request)))
+            problem = answer.error or next((part.error for part in answer.components if part.error), "")
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            what = f"its identity could not be installed: {safe(problem, limit=300)}"
+            raise MvpcError(what, where=device.hostname, hint=hint)
+
+    def prove(self, device: Device, authority: HostAuthority) -> None:
+        """Log in once more, believing nothing but the laptop's certificate; raises MvpcError."""
+        stranger = replace(device, host_key="")
+        replace(self, authority=authority)._say(stranger, "print()")  # noqa: SLF001 - another self
+
+    def _say(self, device: Device, text: str) -> str:
+        login = Login(user=self.user, port=self.port, key=load_key(self.key, now=self.now()), authority=self.authority)
+        try:
+            return exchange(device, login, connect(device, self.port), text)
+        except NotReachedError as reason:
+            kind = EnrolmentError if reason.reach is Reach.REFUSED else MvpcError
+            raise kind(safe(reason, limit=300), where=device.hostname) from reason
