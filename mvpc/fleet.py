@@ -91,7 +91,7 @@ class Fleet:
         if not folder.is_dir() or not self.project.database.is_file():
             return {}
         with Reader(self.project.database) as reader:
-            issued = reader.certificates()
+            issued = reader.current_certificates()
         return given(
             issued,
             device_authorities=(folder / "devices.pem").read_text(encoding="ascii"),
@@ -217,7 +217,7 @@ class Fleet:
         return device.is_linux and period is not None and self.project.operator in {"", period.operator}
 
     def askable(self, devices: Iterable[Device]) -> tuple[Device, ...]:
-        """Those that may be asked how they are: ours, in service, enrolled."""
+        """Those that may be asked how they are: ours, in service, with a known SSH host key."""
         return tuple(device for device in devices if self.is_ours(device) and not not_managed(device))
 
     def _authorities(self, selection: Selection) -> frozenset[str] | None:

@@ -17,13 +17,14 @@ from mvpc.model import ROLLED_OUT_STATES, Certificate, CertificateKind, Device
 def due(devices: Iterable[Device], issued: Iterable[Certificate], *, now: datetime) -> list[tuple[Device, Certificate]]:
     """Certificates that should be renewed, with their laptops; those of laptops that are not in service are left out.
 
-    One that ran out is due as well: the laptop that comes back after a long leave is still known by its host key.
+    One that ran out is due as well: the laptop that comes back after a long leave is still known by its host key. So is
+    one that names a laptop as it was called before.
     """
     serving = {device.hostname: device for device in devices if device.state in ROLLED_OUT_STATES}
     return [
         (serving[name], found)
         for (name, kind), found in current(issued).items()
-        if name in serving and kind is not CertificateKind.SSH_USER and found.due <= now
+        if name in serving and kind is not CertificateKind.SSH_USER and (found.due <= now or found.name != name)
     ]
 
 

@@ -133,7 +133,7 @@ def _unmanaged(device: Device) -> str:
         return f"{device.os} is not managed by mvpc"
     if device.state not in ROLLED_OUT_STATES:
         return f"state {device.state}"
-    return "" if device.host_key else "not enrolled: no SSH host key in the inventory"
+    return "" if device.host_key else "no SSH host key in the inventory"
 
 
 def _next_step(verdict: Verdict, known: Knowledge) -> str:
@@ -163,7 +163,7 @@ def _next_for_unmanaged(device: Device) -> str:
     if not device.is_linux:
         return "nothing to do in mvpc"
     if device.state is LifeCycle.LOST:
-        return "treat it as an incident: its keys must be revoked"
+        return f"an incident; unless that was done, revoke its certificates: mvpc device lost {device.hostname}"
     if device.state in ROLLED_OUT_STATES:
         return f"enter its SSH host key: mvpc device set {device.hostname} host_key=..."
     return f"when it is ready for use: mvpc device set {device.hostname} state=..."

@@ -35,7 +35,7 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDp2c6YkWTyXBZjmzYkIyMbdgyIBXfEd
 
 
 def a_device(hostname: str = "nb-000123", **fields: Any) -> Device:
-    """An enrolled Debian laptop of the Finanzamt Schwerin in use; every field can be overridden."""
+    """A Debian laptop with a known host key of the Finanzamt Schwerin in use; every field can be overridden."""
     digits = hostname.rsplit("-", 1)[-1]
     values: dict[str, Any] = {
         "number": 123,

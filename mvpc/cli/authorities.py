@@ -47,7 +47,7 @@ def revoked(project: Project) -> tuple[Certificate, ...]:
 def renew(project: Project, devices: Sequence[Device]) -> int:
     """Renew what is due of these laptops; returns how many certificates that were. Asks for nothing when none is."""
     with Reader(project.database) as reader:
-        wanted = due(devices, reader.certificates([device.hostname for device in devices]), now=now())
+        wanted = due(devices, reader.current_certificates([device.hostname for device in devices]), now=now())
     if wanted:
         signers = authorities(project)
         made = renewed(wanted, signers.devices, signers.ssh_hosts, now=now())

@@ -20,7 +20,7 @@ _SKIPPED = {
     Skip.UNREACHABLE: ("unreachable", WARN),
     Skip.REFUSED: ("refused", BAD),
     Skip.NOT_LINUX: ("not managed", ""),
-    Skip.NOT_ENROLLED: ("not enrolled", WARN),
+    Skip.NO_HOST_KEY: ("no host key", WARN),
     Skip.NOT_IN_SERVICE: ("not in service", ""),
     Skip.OTHER_OPERATOR: ("other operator", ""),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ import typer
 
 from mvpc.cli.context import current_project, now, today
 from mvpc.cli.words import ago, local
-from mvpc.model import Device, Probe, Reach
+from mvpc.model import Certificate, Device, Probe, Reach
 from mvpc.project import Project
 from mvpc.status import DeviceStatus, Knowledge, Verdict, device_status
 from mvpc.store.read import Reader
@@ -51,6 +51,7 @@ def status(
         _ask(project, device)
     with Reader(project.database) as reader:
         known = _knowledge(reader, device)
+        certificates = reader.current_certificates([device.hostname])
     found = device_status(known, now())
     facts = known.seen.facts if known.seen else {}
     if as_json:
@@ -58,7 +59,7 @@ def status(
 
         print_json(asdict(found) | {"facts": facts})
     else:
-        _show(found, facts)
+        _show(found, facts, certificates)
 
 
 def _knowledge(reader: Reader, device: Device) -> Knowledge:
@@ -85,7 +86,7 @@ def _ask(project: Project, device: Device) -> None:
         typer.echo(f"{device.hostname} {words}: {safe(answer.detail)}", err=True)
 
 
-def _show(found: DeviceStatus, facts: Mapping[str, Any]) -> None:
+def _show(found: DeviceStatus, facts: Mapping[str, Any], certificates: Sequence[Certificate]) -> None:
     device, moment = found.device, now()
     place = [device.authority, device.site, device.workplace, f"room {device.room}" if device.room else ""]
     typer.echo(" · ".join(safe(part) for part in [device.hostname, *place] if part))
@@ -95,11 +96,19 @@ def _show(found: DeviceStatus, facts: Mapping[str, Any]) -> None:
     for component, words in found.drift.items():
         for word in words:
             typer.echo(f"  {safe(component)}: {safe(word)}")
-    if line := _facts_line(facts):
+    if line := " · ".join(filter(None, (_facts_line(facts), _certificate(certificates)))):
         typer.echo(f"  {line}")
     if found.last_rollout:
         typer.echo(f"  last rollout {found.last_rollout}: mvpc rollout show {found.last_rollout}")
     typer.echo(f"Next: {safe(found.next_step)}")
+
+
+def _certificate(certificates: Sequence[Certificate]) -> str:
+    """How long what the laptop proves itself with still holds; empty for one that was not enrolled."""
+    if not certificates:
+        return ""
+    left = (min(each.not_after for each in certificates) - now()).days
+    return f"certificate {left} d" if left >= 0 else "certificate EXPIRED"
 
 
 def _facts_line(facts: Mapping[str, Any]) -> str:

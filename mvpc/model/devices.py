@@ -75,7 +75,7 @@ class Device:
     address: str = ""
     """Name or IP address for SSH; empty means the hostname itself."""
     host_key: str = ""
-    """Public SSH host key as in known_hosts, `ssh-ed25519 AAAA...`; empty means not enrolled."""
+    """Public SSH host key as in known_hosts, `ssh-ed25519 AAAA...`; empty means that nobody knows it yet."""
     delivered: date | None = None
     """Day of delivery (Lieferdatum), where known."""
     warranty_until: date | None = None

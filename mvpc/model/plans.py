@@ -73,7 +73,7 @@ class Skip(StrEnum):
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
     NOT_LINUX = "not_linux"
-    NOT_ENROLLED = "not_enrolled"
+    NO_HOST_KEY = "no_host_key"
     NOT_IN_SERVICE = "not_in_service"
     OTHER_OPERATOR = "other_operator"
 

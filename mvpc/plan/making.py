@@ -179,7 +179,7 @@ def not_managed(device: Device) -> Skipped | None:
     elif device.state not in ROLLED_OUT_STATES:
         why = Skip.NOT_IN_SERVICE, f"state {device.state}"
     elif not device.host_key:
-        why = Skip.NOT_ENROLLED, "no SSH host key in the inventory"
+        why = Skip.NO_HOST_KEY, "no SSH host key in the inventory"
     return Skipped(device=device.hostname, why=why[0], detail=why[1]) if why else None
 
 

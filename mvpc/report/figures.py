@@ -30,7 +30,7 @@ _SKIPPED = {
     Skip.UNREACHABLE: "unreachable",
     Skip.REFUSED: "refused",
     Skip.NOT_LINUX: "not managed: no Linux",
-    Skip.NOT_ENROLLED: "not enrolled",
+    Skip.NO_HOST_KEY: "no host key",
     Skip.NOT_IN_SERVICE: "not in service",
     Skip.OTHER_OPERATOR: "other operator",
 }

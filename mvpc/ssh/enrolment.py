@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -63,9 +64,19 @@ class Visitor:
             raise MvpcError(what, where=device.hostname, hint=hint)
 
     def prove(self, device: Device, authority: HostAuthority) -> None:
-        """Log in once more, believing nothing but the laptop's certificate; raises MvpcError."""
-        stranger = replace(device, host_key="")
-        replace(self, authority=authority)._say(stranger, "print()")  # noqa: SLF001 - another self
+        """Log in once more, believing nothing but the laptop's certificate; raises MvpcError.
+
+        It may take sshd a moment to read its configuration again, so this is tried for a while.
+        """
+        visitor, stranger = replace(self, authority=authority), replace(device, host_key="")
+        for seconds in (1, 2, 4, 0):
+            try:
+                visitor._say(stranger, "print()")  # noqa: SLF001 - another self
+                return
+            except MvpcError:
+                if not seconds:
+                    raise
+                time.sleep(seconds)
 
     def _say(self, device: Device, text: str) -> str:
         login = Login(user=self.user, port=self.port, key=load_key(self.key, now=self.now()), authority=self.authority)

@@ -227,7 +227,7 @@ def test_a_laptop_that_does_not_let_us_in_is_refused_not_unreachable(laptop: Lap
     assert "log in" in result.error
 
 
-def test_a_laptop_that_is_not_enrolled_is_failed_without_a_connection(laptop: Laptop, tmp_path: Path):
+def test_a_laptop_without_a_host_key_is_failed_without_a_connection(laptop: Laptop, tmp_path: Path):
     work = some_work(replace(laptop.device, host_key=""), base=File(path="/nowhere"))
     [result] = results_of(a_runner(laptop, key=Path("/nowhere")), work)
     assert (result.outcome, result.error) == (

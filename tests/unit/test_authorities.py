@@ -240,6 +240,13 @@ def test_what_is_due_is_renewed_once(inventory: Path):
     assert [(row["valid"], row["due"]) for row in shown] == [(2, 0), (2, 0), (0, 0)]
 
 
+def test_the_status_says_how_long_the_certificate_holds(inventory: Path):
+    status = ["status", "nb-000123"]
+    assert "certificate" not in CliRunner().invoke(app, status).stdout
+    certify(inventory, days_ago=29)
+    assert "certificate 60 d" in CliRunner().invoke(app, status).stdout
+
+
 def test_a_lost_laptop_is_in_the_lists_of_both_authorities(inventory: Path):
     device, _ = certify(inventory, days_ago=1)
     done = on_device("lost", "nb-000123", "--reason", "left in a train")

@@ -43,6 +43,12 @@ def test_laptops_that_are_not_in_service_are_not_renewed(state: LifeCycle):
     assert due([replace(LAPTOP, state=state)], ISSUED, now=NOON + timedelta(days=61)) == []
 
 
+def test_a_laptop_that_was_renamed_is_due_at_once():
+    renamed = [replace(each, device="nb-000777") for each in ISSUED]
+    wanted = due([replace(LAPTOP, hostname="nb-000777")], renamed, now=NOON)
+    assert {each.name for each in renewed(wanted, DEVICES, HOSTS, now=NOON)} == {"nb-000777"}
+
+
 def test_revoked_certificates_are_not_renewed():
     gone = [replace(each, revoked_at=NOON) for each in ISSUED]
     assert due([LAPTOP], gone, now=NOON + timedelta(days=61)) == []

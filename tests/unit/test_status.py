@@ -103,10 +103,10 @@ def test_a_laptop_that_has_been_silent_for_a_month_is_worth_a_question():
     assert judge(now=NOON + timedelta(days=31), states=states(NOON - HOUR), seen=seen())[0] is Verdict.SILENT
 
 
-def test_windows_lost_and_unenrolled_laptops_are_unmanaged_with_the_reason():
+def test_windows_lost_and_unknown_laptops_are_unmanaged_with_the_reason():
     assert judge(device=a_device(os="windows-11")) == (Verdict.UNMANAGED, "windows-11 is not managed by mvpc")
     assert judge(device=a_device(state=LifeCycle.LOST)) == (Verdict.UNMANAGED, "state lost")
-    assert judge(device=a_device(host_key=""))[1].startswith("not enrolled")
+    assert judge(device=a_device(host_key=""))[1].startswith("no SSH host key")
 
 
 def test_every_verdict_has_a_next_step():

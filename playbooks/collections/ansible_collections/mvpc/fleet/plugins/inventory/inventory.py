@@ -21,7 +21,7 @@ name: inventory
 short_description: The laptops that mvpc manages
 version_added: 0.1.0
 description:
-  - Reads the inventory of one mvpc project. Laptops that mvpc does not roll out to (Windows, not enrolled, not in
+  - Reads the inventory of one mvpc project. Laptops that mvpc does not roll out to (Windows, no host key, not in
     service, run by another operator) are left out.
   - Groups are the ressort codes, C(authority_CODE) inside their ressort, C(site_CODE) and C(workplace_KIND), with
     underscores for hyphens. Laptops that run roles of the site are in C(mvpc_local).
