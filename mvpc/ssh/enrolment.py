@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from mvpc.device import FORMAT, component_to_dict, parse_answer, program
+from mvpc.device import FORMAT, component_to_dict, parse_answer, program, undo_source
 from mvpc.device.enrolment import KeyRequest, enrolment_program, parse_key_request
 from mvpc.enrolment import EnrolmentError
 from mvpc.errors import MvpcError
@@ -43,35 +44,34 @@ class Visitor:
             raise MvpcError(what, where=device.hostname) from error
 
     def install(self, device: Device, component: Component, *, generation: int) -> None:
-        """Apply one component; raises MvpcError with what the laptop says when that fails."""
-        request = {
-            "format": FORMAT,
-            "action": "apply",
-            "device": device.hostname,
-            "generation": generation,
-            "diff": False,
-            "updates": False,
-            "components": [component_to_dict(component)],
-        }
-        hint = f"Its certificates are in the register; to try again: mvpc rollout --device {device.hostname}"
+        """Apply one component; raises MvpcError with what the laptop says when that fails.
+
+        It touches sshd, so the laptop takes it back unless `prove` follows (ADR 16).
+        """
+        request = _request(device, "apply", generation=generation, undo=undo_source())
         try:
-            answer = parse_answer(self._say(device, program(request)))
+            text = self._say(device, program(request | {"components": [component_to_dict(component)]}))
+            answer = parse_answer(text)
             problem = answer.error or next((part.error for part in answer.components if part.error), "")
         except ValueError as error:
             problem = str(error)
         if problem:
+            hint = f"Its certificates are in the register; to try again: mvpc rollout --device {device.hostname}"
             what = f"its identity could not be installed: {safe(problem, limit=300)}"
             raise MvpcError(what, where=device.hostname, hint=hint)
 
     def prove(self, device: Device, authority: HostAuthority) -> None:
-        """Log in once more, believing nothing but the laptop's certificate; raises MvpcError.
+        """Log in once more, believing nothing but the laptop's certificate, and so confirm the change of its sshd.
 
-        It may take sshd a moment to read its configuration again, so this is tried for a while.
+        sshd may take a moment to read its configuration again, so this is tried for a while.
+
+        Raises:
+            MvpcError: the certificate does not let us in; the laptop goes back to what it was.
         """
         visitor, stranger = replace(self, authority=authority), replace(device, host_key="")
         for seconds in (1, 2, 4, 0):
             try:
-                visitor._say(stranger, "print()")  # noqa: SLF001 - another self
+                visitor._say(stranger, program(_request(device, "probe")))  # noqa: SLF001 - another self
                 return
             except MvpcError:
                 if not seconds:
@@ -85,3 +85,16 @@ class Visitor:
         except NotReachedError as reason:
             kind = EnrolmentError if reason.reach is Reach.REFUSED else MvpcError
             raise kind(safe(reason, limit=300), where=device.hostname) from reason
+
+
+def _request(device: Device, action: str, *, generation: int = 0, undo: str = "") -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "action": action,
+        "device": device.hostname,
+        "generation": generation,
+        "diff": False,
+        "updates": False,
+        "undo": undo,
+        "components": [],
+    }

@@ -118,7 +118,7 @@ class Reader:
             return tuple(rows.certificate(row) for row in self._connection.execute(query, {"names": names}))
 
     def current_certificates(self, hostnames: Collection[str] | None = None) -> tuple[Certificate, ...]:
-        """Of each device and kind the certificate that holds longest, without revoked ones; of all devices without names."""
+        """Of each device and kind the certificate that holds longest; revoked ones do not count."""
         # With max() SQLite takes the other columns from the row that has it (lang_select.html, 2.4).
         query = (
             "SELECT hostname, found.*, max(not_after) AS longest FROM certificate AS found "

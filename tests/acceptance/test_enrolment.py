@@ -77,6 +77,7 @@ def test_with_a_token_and_the_words_on_its_screen_it_is_enrolled(admin: Admin):
     words = admin.on("lab-01", "cat /run/mvpc/enrolment").strip()
     said = admin.mvpc("device", "enroll", "lab-01", "--words", words, answer=f"{token}\n")
     assert "lab-01 is enrolled" in said
+    assert "mvpc-undo" not in admin.on("lab-01", "systemctl list-timers --all"), "the change of sshd was not confirmed"
     assert "the token was used before" in admin.mvpc("device", "enroll", "lab-01", answer=f"{token}\n", expect=1)
     assert "refused: the token was used before" in history(admin)
 
