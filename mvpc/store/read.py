@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,12 +28,7 @@ from mvpc.model import (
     Token,
 )
 from mvpc.store import rows, schema
-
-_SEARCHED = (
-    *("hostname", "inventory_number", "serial", "vendor", "model"),
-    *("authority", "site", "room", "address"),
-)
-"""Columns that free text is looked for in."""
+from mvpc.store.search import conditions, encodable, escaped
 
 _DEFERRED = (
     "(SELECT deferred.*, rollout.state, reason, process, beat, ended, schedule "
@@ -73,20 +68,20 @@ class Reader:
         Raises:
             NotFoundError: no device, or more than one; names what may have been meant.
         """
-        text = _encodable(text)
+        text = encodable(text)
         exact = "hostname = :text OR inventory_number = :text OR serial = :text"
         begins = " OR ".join(f"{name} LIKE :text ESCAPE '\\'" for name in ("hostname", "inventory_number", "serial"))
         with schema.in_words(self._path):
-            found = self._devices(exact, {"text": text}) or self._devices(begins, {"text": _escaped(text) + "%"})
+            found = self._devices(exact, {"text": text}) or self._devices(begins, {"text": escaped(text) + "%"})
         if len(found) == 1 and text:
             return found[0]
         raise self._not_one(text, found)
 
     def devices(self, wanted: Filter | None = None) -> tuple[Device, ...]:
         """All devices that the filter lets through, by hostname."""
-        conditions = list(_conditions(wanted or Filter()))
-        where = " AND ".join(f"({condition})" for condition, _ in conditions) or "1"
-        values = {name: value for _, given in conditions for name, value in given.items()}
+        found = list(conditions(wanted or Filter()))
+        where = " AND ".join(f"({condition})" for condition, _ in found) or "1"
+        values = {name: value for _, given in found for name, value in given.items()}
         with schema.in_words(self._path):
             return self._devices(where, values)
 
@@ -300,30 +295,3 @@ def _open(path: Path) -> sqlite3.Connection:
         where=str(path),
         hint="Bring it up to date with `mvpc device migrate`; a backup is kept",
     )
-
-
-def _conditions(wanted: Filter) -> Iterator[tuple[str, dict[str, object]]]:
-    if wanted.authorities is not None:
-        yield "authority IN (SELECT value FROM json_each(:codes))", {"codes": json.dumps(sorted(wanted.authorities))}
-    if wanted.site:
-        yield "site = :site", {"site": wanted.site.lower()}
-    if wanted.state:
-        yield "state = :state", {"state": str(wanted.state)}
-    if wanted.os:
-        os = _encodable(wanted.os).lower()
-        yield "os = :os OR os LIKE :family ESCAPE '\\'", {"os": os, "family": _escaped(os) + "-%"}
-    if wanted.model:
-        yield "vendor || ' ' || model LIKE :model ESCAPE '\\'", {"model": f"%{_escaped(_encodable(wanted.model))}%"}
-    if wanted.text:
-        any_of = " OR ".join(f"{name} LIKE :words ESCAPE '\\'" for name in _SEARCHED)
-        yield any_of, {"words": f"%{_escaped(_encodable(wanted.text))}%"}
-
-
-def _encodable(text: str) -> str:
-    """Text from a command line that may not be UTF-8: what SQLite cannot be asked for becomes `?`."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _escaped(text: str) -> str:
-    """Text for LIKE in which % and _ mean themselves."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
