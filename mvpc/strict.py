@@ -55,6 +55,8 @@ class Kind:
     pattern: str
     check: Callable[[str], object] | None = None
     """A stricter test; raises ValueError."""
+    limit: int = 255
+    """Characters at most."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
@@ -64,7 +66,7 @@ class Kind:
 
     def _checked(self, text: str) -> str:
         try:
-            valid = len(text) <= 255 and re.fullmatch(self.pattern, text) is not None
+            valid = len(text) <= self.limit and re.fullmatch(self.pattern, text) is not None
             if valid and self.check:
                 self.check(text)
         except ValueError:

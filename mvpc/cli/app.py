@@ -25,6 +25,7 @@ COMMANDS = (
     LazyCommand("rollout", "mvpc.cli.rollout", "Bring laptops to what their profiles say."),
     LazyCommand("device", "mvpc.cli.device", "Keep the inventory of laptops."),
     LazyCommand("profile", "mvpc.cli.profile", "Check, explain, compare and render profiles."),
+    LazyCommand("catalogue", "mvpc.cli.catalogue", "See and check the software that profiles may choose."),
     LazyCommand("secret", "mvpc.cli.secret", "Store the secrets that profiles refer to."),
     LazyCommand("ca", "mvpc.cli.ca", "Keep the certificate authorities of laptops and logins."),
     LazyCommand("image", "mvpc.cli.image", "Build images for laptops."),

@@ -14,7 +14,7 @@ from mvpc.catalogue import load_catalogue
 from mvpc.cli.console import BAD, DIM, OK, print_json, print_table, say
 from mvpc.cli.context import current_project, today
 from mvpc.cli.keyfiles import keyfile_problems, usable_key
-from mvpc.cli.words import count
+from mvpc.cli.words import count, shown
 from mvpc.errors import InputError, NotFoundError, Problem
 from mvpc.fleet import Fleet
 from mvpc.model import Device, Workplace
@@ -53,7 +53,7 @@ def check_all(
     problems, codes = _possible(fleet, devices)
     secrets = None if without_secrets else usable_key(fleet.secrets)
     report = check(fleet.profiles, codes, secrets=secrets)
-    found = in_order((*problems, *report.problems)) or [*keyfile_problems(fleet, codes), *_unreadable_roles(fleet)]
+    found = in_order((*problems, *report.problems)) or _rendered_problems(fleet, codes)
     if as_json:
         _check_as_json(report, found, devices)
     else:
@@ -67,6 +67,13 @@ def _unreadable_roles(fleet: Fleet) -> Iterator[Problem]:
         from mvpc.playbook.syntax import syntax_problems  # noqa: PLC0415 - only projects with such roles need it
 
         yield from syntax_problems(fleet.project.root, fleet.profiles.roles)
+
+
+def _rendered_problems(fleet: Fleet, codes: Sequence[Codes]) -> list[Problem]:
+    """What only shows when bundles are rendered: keyfiles that are no good, policies that fail, roles."""
+    from mvpc.cli.trial import software_problems  # noqa: PLC0415 - loads the renderer
+
+    return in_order((*keyfile_problems(fleet, codes), *software_problems(fleet, codes), *_unreadable_roles(fleet)))
 
 
 def _possible(fleet: Fleet, devices: Sequence[Device]) -> tuple[list[Problem], list[Codes]]:
@@ -257,16 +264,11 @@ def render(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a layer, which lets editors complete and check the YAML files."""
-    products = {name: product.description for name, product in load_catalogue(current_project().root).items()}
-    typer.echo(json.dumps(json_schema(products), indent=2, ensure_ascii=True))
+    catalogue = load_catalogue(current_project().root)
+    typer.echo(json.dumps(json_schema(catalogue), indent=2, ensure_ascii=True))
 
 
 # --- shared ----------------------------------------------------------------------------------
-
-
-def shown(value: object) -> str:
-    """A value as YAML writes it."""
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def _fleet() -> Fleet:

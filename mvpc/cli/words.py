@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 
@@ -38,3 +39,8 @@ def span(length: timedelta) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+def shown(value: object) -> str:
+    """A value as YAML writes it."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

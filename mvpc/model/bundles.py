@@ -48,7 +48,7 @@ class File:
     validate: tuple[str, ...] = ()
     """argv that must succeed on the new content before it is installed; `%s` is the temporary file."""
     notify: tuple[str, ...] = ()
-    """What must follow a change: `reload ssh.service`, `restart X`, `daemon-reload`, `hostname`."""
+    """What must follow a change: `reload ssh.service`, `restart X`, `daemon-reload`, `hostname`, `dconf`."""
     device_keys: Mapping[str, str] = field(default_factory=dict)
     """Token in the content -> kind of private key that the laptop makes and keeps (`wireguard`)."""
 

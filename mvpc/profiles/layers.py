@@ -16,6 +16,9 @@ FOLDER = "profiles"
 KINDS = ("workplaces", "ressorts", "authorities", "devices")
 """Folders below `profiles/`, in the order in which their layers follow base.yml."""
 
+SHORT = "software"
+"""Below this key a plain value is short for its state: `gimp: present` means `gimp: {state: present}`."""
+
 CODE = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 
 
@@ -70,14 +73,25 @@ def read_layer(path: Path, *, root: Path) -> Layer:
     if not isinstance(node, MappingNode):
         raise InputError("a layer must be a map", where=str(node.source), hint="Write `component: ...`")
     lock = node.entries.get("lock")
-    settings = MappingNode({key: value for key, value in node.entries.items() if key != "lock"}, node.source)
+    settings = {key: _in_full(key, value) for key, value in node.entries.items() if key != "lock"}
     file = path.relative_to(root).as_posix()
-    return Layer(file, settings, _locks(lock) if lock else {})
+    return Layer(file, MappingNode(settings, node.source), _locks(lock) if lock else {})
 
 
 def is_note(path: Path) -> bool:
     """Whether a file is there for people or editors only: README.md, or a hidden one."""
     return path.suffix == ".md" or path.name.startswith(".")
+
+
+def _in_full(key: str, node: Node) -> Node:
+    """The node with short forms written out, so that every layer can add to every other."""
+    if key != SHORT or not isinstance(node, MappingNode):
+        return node
+    entries = {
+        name: value if isinstance(value, MappingNode) else MappingNode({"state": value}, value.source)
+        for name, value in node.entries.items()
+    }
+    return MappingNode(entries, node.source)
 
 
 def _candidates(codes: Iterable[str]) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class Renderer:
     _known_roles: dict[tuple[Settings, tuple[str, ...]], tuple[Component, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _software: dict[tuple[Settings, str], tuple[Resource, ...]] = field(default_factory=dict, init=False, repr=False)
+    """What laptops with the same settings and the same release share."""
 
     def render(
         self,
@@ -68,7 +70,7 @@ class Renderer:
             **({"identity": identity.resources(own)} if own else {}),
             "vpn": vpn.resources(device, settings.vpn),
             "wifi": wifi.resources(device, settings.wifi, self.secrets),
-            "software": software.resources(device, settings.software, self.catalogue),
+            "software": self._software_of(device, settings),
         }
         return Bundle(
             device=device.hostname,
@@ -85,6 +87,12 @@ class Renderer:
                 *self._roles(settings, inputs, former_roles),
             ),
         )
+
+    def _software_of(self, device: Device, settings: Settings) -> tuple[Resource, ...]:
+        key = settings, device.os
+        if key not in self._software:
+            self._software[key] = software.resources(device, settings, self.catalogue)
+        return self._software[key]
 
     def _roles(
         self, settings: Settings, inputs: Mapping[str, Mapping[str, Scalar]], former: Sequence[str]

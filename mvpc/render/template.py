@@ -10,7 +10,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
-def fill(name: str, **values: Any) -> str:
+def fill(name: str, /, **values: Any) -> str:
     """The text of one template; raises jinja2.UndefinedError for a value that is not given."""
     return _template(name).render(values)
 

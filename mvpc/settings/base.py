@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mvpc.settings.kinds import Account, Host, Presence, SysctlName, SysctlValue, TimeOfDay, TimeZone, Url, present
+from mvpc.catalogue import Language, Presence
+from mvpc.settings.kinds import Account, Host, SysctlName, SysctlValue, TimeOfDay, TimeZone, Url, present
 from mvpc.strict import Finding, StrictModel, refuse_all
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -82,6 +83,8 @@ class Base(StrictModel):
 
     timezone: TimeZone = "Europe/Berlin"
     """Time zone of the IANA database."""
+    languages: Mapping[Language, Presence] = {"de": "present"}
+    """Languages in which products come: translations, dictionaries, help."""
     time_servers: Mapping[Host, Presence] = {}
     """NTP servers; none means those of the distribution."""
     apt: Apt = Apt()

@@ -63,13 +63,13 @@ def _settings(before: Profile, after: Profile) -> Iterator[Difference]:
 
 
 def _products(old: Profiles, new: Profiles, before: Profile, after: Profile) -> Iterator[Difference]:
-    """Products that both versions choose, but whose packages or units the catalogue describes differently."""
+    """Products that both versions choose, but that the catalogue describes differently."""
     for name, state in after.settings.software.items():
         if before.settings.software.get(name) != state:
             continue
         sides = old.catalogue[name].contents, new.catalogue[name].contents
         for key in sorted({**sides[0], **sides[1]}):
-            values = [", ".join(side.get(key, ())) for side in sides]
+            values = [side.get(key, "") for side in sides]
             if values[0] != values[1]:
                 place = f"profiles/catalogue/{name}.yml"
                 yield Difference(f"catalogue.{name}.{key}", Side(values[0], place), Side(values[1], place))

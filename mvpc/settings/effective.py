@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mvpc.catalogue import Choice
 from mvpc.model import Origin, Scalar, Source
 from mvpc.profiles import Keys, Merged, covers, dotted
+from mvpc.settings.models import Settings
 from mvpc.settings.stacks import Profile
 
 DEFAULT = "default"
@@ -21,7 +23,7 @@ class Value:
     path: str
     value: Scalar
     origin: Origin | None
-    """None: no layer sets it, the default of mvpc holds."""
+    """None: no layer sets it, the default of mvpc or of the product holds."""
     lock: tuple[str, Source] | None
     """The locked path that it lies in, and the layer that locked it."""
 
@@ -33,12 +35,18 @@ class Value:
 
 def effective(profile: Profile) -> tuple[Value, ...]:
     """All settings of one profile in the order of the schema. Unset ones without a default are left out."""
-    merged = profile.merged
+    merged, software = profile.merged, profile.settings.software
     return tuple(
-        Value(dotted(keys), value, merged.origins.get(keys), _lock(merged, dotted(keys)))
-        for keys, value in _leaves((), profile.settings.model_dump())
+        Value(dotted(keys), value, _origin(merged, keys, software), _lock(merged, dotted(keys)))
+        for keys, value in _leaves((), _values(profile.settings))
         if value is not None or keys in merged.origins
     )
+
+
+def _values(settings: Settings) -> dict[str, Any]:
+    """The settings as nested maps, products as a profile would write them."""
+    values = settings.model_dump(exclude={"software"})
+    return {**values, "software": {name: choice.flat for name, choice in settings.software.items()}}
 
 
 def _leaves(path: Keys, values: Mapping[str, Any]) -> Iterator[tuple[Keys, Scalar]]:
@@ -47,6 +55,17 @@ def _leaves(path: Keys, values: Mapping[str, Any]) -> Iterator[tuple[Keys, Scala
             yield from _leaves((*path, key), value)
         else:
             yield (*path, key), value
+
+
+def _origin(merged: Merged, keys: Keys, software: Mapping[str, Choice]) -> Origin | None:
+    """The line that decided. What a kit or a replacing product decided comes from the line that chose that one."""
+    own = merged.origins.get(keys)
+    choice = software.get(keys[1]) if keys[0] == "software" and keys[2:] == ("state",) else None
+    if choice is None or choice.cause is None:
+        return own
+    cause = software[choice.cause].kit or choice.cause
+    overridden = ((own.value, own.source), *own.overrides) if own else ()
+    return Origin(choice.state, merged.place(("software", cause, "state")), overridden)
 
 
 def _lock(merged: Merged, path: str) -> tuple[str, Source] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mvpc.catalogue import Choice, Product
 from mvpc.settings.models import Settings
 
 _LOCK = {
@@ -16,16 +17,12 @@ _LOCK = {
 }
 
 
-def json_schema(products: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The schema of one layer file. Every key is optional, since a layer says only what it changes.
-
-    Args:
-        products: product of the catalogue -> what it is; None allows any name.
-    """
+def json_schema(catalogue: Mapping[str, Product]) -> dict[str, Any]:
+    """The schema of one layer file. Every key is optional, since a layer says only what it changes."""
     schema = _partial(Settings.model_json_schema())
+    schema["$defs"].pop(Choice.__name__)
     properties = schema["properties"]
-    if products is not None:
-        properties["software"] = _software(properties["software"], products)
+    properties["software"] = _software(properties["software"]["description"], catalogue)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mvpc profile layer",
@@ -35,11 +32,17 @@ def json_schema(products: Mapping[str, str] | None = None) -> dict[str, Any]:
     }
 
 
-def _software(schema: dict[str, Any], products: Mapping[str, str]) -> dict[str, Any]:
-    presence = {"enum": ["present", "absent"], "type": "string"}
-    entries = {name: {"description": products[name], **presence} for name in sorted(products)}
-    kept = {key: value for key, value in schema.items() if key in {"description", "type"}}
-    return {**kept, "properties": entries, "additionalProperties": False}
+def _software(description: str, catalogue: Mapping[str, Product]) -> dict[str, Any]:
+    entries = {name: _product(product) for name, product in sorted(catalogue.items())}
+    return {"description": description, "type": "object", "properties": entries, "additionalProperties": False}
+
+
+def _product(product: Product) -> dict[str, Any]:
+    """One product: its state alone, or a map."""
+    full = _partial(product.choice_model.model_json_schema())
+    full.pop("description", None)
+    state = {"enum": ["present", "absent", None]}
+    return {"description": product.description, "anyOf": [state, full]}
 
 
 _DROPPED = {"required", "default", "title"}

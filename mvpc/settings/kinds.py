@@ -7,11 +7,12 @@ import binascii
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, ip_address, ip_network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from mvpc.catalogue import Presence
 from mvpc.secret import REFERENCE
 from mvpc.strict import Kind, refuse
 
@@ -68,9 +69,6 @@ def _sysctl_value(value: object) -> int | str:
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _SYSCTL_TEXT = r"[A-Za-z0-9 |/%._-]{1,200}"
-
-Presence = Literal["present", "absent"]
-"""How an entry of a map keyed by name is switched on or off by any layer."""
 
 Host = Annotated[str, Kind("a host name or address", "ntp.mv.example", f"^(?:{_HOST}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+)$")]
 Domain = Annotated[str, Kind("a domain name", "mv.example", f"^{_HOST}$")]
@@ -139,7 +137,6 @@ Identity = Annotated[
     ),
 ]
 SecretName = Annotated[str, Kind("a name of a secret", "wifi/guest-psk", REFERENCE.pattern)]
-ProductName = Annotated[str, Kind("a product of profiles/catalogue/", "libreoffice", "^[a-z0-9][a-z0-9+.-]*$")]
 
 RoleName = Annotated[str, Kind("a role of playbooks/local/", "printers", "^[a-z][a-z0-9_]{0,39}$")]
 

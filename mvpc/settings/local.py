@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from mvpc.settings.kinds import Presence
+from mvpc.catalogue import Presence
 from mvpc.strict import StrictModel
 
 

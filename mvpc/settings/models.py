@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mvpc.catalogue import Choice, ProductName
 from mvpc.settings.base import Base, Day
-from mvpc.settings.kinds import Presence, ProductName, RoleName
+from mvpc.settings.kinds import RoleName
 from mvpc.settings.local import RoleChoice
 from mvpc.settings.vpn import Vpn
 from mvpc.settings.wifi import Wifi
@@ -26,8 +27,8 @@ class Settings(StrictModel):
     """The tunnel into the state's network."""
     wifi: Wifi = Wifi()
     """Wireless networks."""
-    software: Mapping[ProductName, Presence] = {}
-    """Products of profiles/catalogue/ by name."""
+    software: Mapping[ProductName, Choice] = {}
+    """Products of profiles/catalogue/ by name: `present`, `absent`, or a map with a state and settings."""
     local: Mapping[RoleName, RoleChoice] = {}
     """The site's own Ansible roles, by the name of their folder below playbooks/local/."""
 

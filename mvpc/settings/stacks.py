@@ -57,6 +57,6 @@ class Profiles:
         """The profile of one stack of layer files, as `Layers.stack` gives it."""
         if files not in self._profiles:
             merged = self.layers.merged(files)
-            settings = validate(merged, products=self.catalogue, roles=self.roles, admin=self.admin)
+            settings = validate(merged, catalogue=self.catalogue, roles=self.roles, admin=self.admin)
             self._profiles[files] = Profile(merged, settings)
         return self._profiles[files]

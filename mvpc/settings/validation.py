@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
+from mvpc.catalogue import Product, choose
 from mvpc.errors import InputError, Problem
 from mvpc.localroles import FOLDER, LocalRole, variable_findings
 from mvpc.profiles import Merged, dotted, in_order, suggestion
@@ -17,7 +18,7 @@ from mvpc.yamlfile import HIDDEN
 def validate(
     merged: Merged,
     *,
-    products: Collection[str] | None = None,
+    catalogue: Mapping[str, Product],
     roles: Mapping[str, LocalRole] | None = None,
     admin: str = "",
 ) -> Settings:
@@ -25,16 +26,25 @@ def validate(
 
     Args:
         merged: what the layers of a device say together.
-        products: names in the catalogue; None leaves them unchecked.
+        catalogue: the products that a profile may choose.
         roles: the site's own roles; None leaves them unchecked.
         admin: the account that mvpc logs in with; when given, it must be allowed to.
 
     Raises:
         InputError: with every problem, each at the line that set the value. No value is shown.
     """
-    problems = [*_hidden_characters(merged), *_locks(merged), *_products(merged, products)]
+    problems = [*_hidden_characters(merged), *_locks(merged, catalogue)]
     try:
-        settings = Settings.model_validate(merged.values)
+        software = choose(merged, catalogue)
+    except InputError as error:
+        problems += error.problems
+        software = {}
+    values = {
+        key: software if key == "software" and isinstance(value, Mapping) else value
+        for key, value in merged.values.items()
+    }
+    try:
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += problems_of(error, model=Settings, place=merged.place)
     else:
@@ -53,27 +63,25 @@ def _hidden_characters(merged: Merged) -> Iterator[Problem]:
             yield Problem(str(origin.source), f"{dotted(keys)}: holds an invisible character", step)
 
 
-def _locks(merged: Merged) -> Iterator[Problem]:
+def _locks(merged: Merged, catalogue: Mapping[str, Product]) -> Iterator[Problem]:
     for lock, source in merged.locks.items():
-        if not is_path(Settings, lock):
+        if not _is_path(lock, catalogue):
             step = suggestion(lock, _paths()) or "Write a path such as base.ssh"
             yield Problem(str(source), f"lock: no setting is called {lock}", step)
+
+
+def _is_path(lock: str, catalogue: Mapping[str, Product]) -> bool:
+    section, _, path = lock.partition(".")
+    name, _, setting = path.partition(".")
+    if section != "software" or not path:
+        return is_path(Settings, lock)
+    return name in catalogue and (not setting or is_path(catalogue[name].choice_model, setting))
 
 
 def _paths() -> Iterator[str]:
     for section in Settings.model_fields:
         yield section
         yield from (f"{section}.{key}" for key in keys_at(Settings, (section,)) or ())
-
-
-def _products(merged: Merged, products: Collection[str] | None) -> Iterator[Problem]:
-    software = merged.values.get("software")
-    if products is None or not isinstance(software, dict):
-        return
-    for name in software:
-        if name not in products:
-            step = suggestion(name, products) or f"Add profiles/catalogue/{name}.yml, or remove it here"
-            yield Problem(str(merged.place(("software", name))), f"software.{name}: not in the catalogue", step)
 
 
 def _roles(merged: Merged, settings: Settings, roles: Mapping[str, LocalRole] | None) -> Iterator[Problem]:

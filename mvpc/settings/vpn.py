@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mvpc.settings.kinds import Address, Domain, Endpoint, Network, Pool, Presence, WireGuardKey, present
+from mvpc.catalogue import Presence
+from mvpc.settings.kinds import Address, Domain, Endpoint, Network, Pool, WireGuardKey, present
 from mvpc.strict import Finding, StrictModel, refuse_all
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mvpc.settings.kinds import AbsolutePath, Domain, Identity, NetworkName, Presence, SecretName, Ssid
+from mvpc.catalogue import Presence
+from mvpc.settings.kinds import AbsolutePath, Domain, Identity, NetworkName, SecretName, Ssid
 from mvpc.strict import Finding, StrictModel, refuse, refuse_all
 
 

@@ -40,7 +40,15 @@ wifi:
       psk: {secret: wifi/guest-psk}
       security: sae
 """
-QPDF = "name: qpdf\nfunction: PDF tools\nlicence: Apache-2.0\ndescription: Joins PDF files.\npackages: [qpdf]\n"
+QPDF = """\
+name: qpdf
+function: pdf
+licence: Apache-2.0
+source: https://qpdf.org/
+description: Joins PDF files.
+packages: [qpdf]
+verify: [{argv: [qpdf, --version]}]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +302,7 @@ def test_diff_as_json_gives_both_places(project: Path):
 def test_diff_names_where_a_removed_setting_was(project: Path):
     commit(project)
     write(project, "base.yml", BASE.replace("software: {qpdf: present}\n", ""))
-    assert "  software.qpdf  present -> nothing" in run(project, "diff").output
+    assert "  software.qpdf.state  present -> nothing" in run(project, "diff").output
     assert "      was profiles/base.yml:8   3 devices" in run(project, "diff").output
 
 

@@ -198,6 +198,9 @@ class Laptop(Machine):
                 self.known[text.split("uuid=")[1].split()[0]] = text
         return Ran(0)
 
+    def _dconf(self, _words: list[str], _stdin: str) -> Ran:
+        return Ran(0)
+
     def _wg(self, words: list[str], stdin: str) -> Ran:
         if words[0] == "show":
             return Ran(0)
@@ -776,6 +779,16 @@ def test_a_notification_comes_once_however_many_files_ask_for_it(laptop):
         "systemctl daemon-reload",
         "systemctl try-reload-or-restart -- ssh.service",
     ]
+
+
+def test_rules_of_the_desktop_are_compiled_after_they_change_and_after_they_go(laptop):
+    rules = file("/etc/dconf/db/local.d/50-mvpc", "[a]\nb=true\n", notify=["dconf"])
+    apply(laptop, rules)
+    assert laptop.commands == ["dconf update"]
+    apply(laptop, rules, generation=2)
+    assert laptop.commands == []
+    apply(laptop, generation=3)
+    assert laptop.commands == ["dconf update"]
 
 
 def test_a_restart_makes_a_reload_needless_and_a_start_both(laptop):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mvpc.catalogue import Product
+from mvpc.catalogue import PackagedProduct, Verify
 from mvpc.editions import edition, editions
 from mvpc.errors import InputError, SecretError
 from mvpc.keyfile import lint, parse
@@ -22,15 +22,18 @@ WIREGUARD = {
     "dns": {"servers": {"10.1.0.53": "present"}, "domains": {"mv.example": "present"}},
 }
 EAP = {"ca_certificate": "/etc/mvpc/pki/radius-ca.pem", "domain_match": "radius.mv.example"}
+ANY: dict[str, Any] = {
+    "name": "x",
+    "description": "x",
+    "function": "pdf",
+    "licence": "Apache-2.0",
+    "source": "https://x.example/",
+    "verify": (Verify(argv=("true",)),),
+}
 CATALOGUE = {
-    "qpdf": Product(
-        name="qpdf", function="PDF", licence="Apache-2.0", description="Joins.", packages=("qpdf", "fonts")
-    ),
-    "cups": Product(
-        name="CUPS",
-        function="printing",
-        licence="Apache-2.0",
-        description="Prints.",
+    "qpdf": PackagedProduct(**ANY, packages=("qpdf", "fonts")),
+    "cups": PackagedProduct(
+        **ANY,
         packages=("cups", "fonts"),
         releases={"ubuntu-24.04": ()},
         units=("cups.service",),
@@ -41,7 +44,8 @@ CATALOGUE = {
 def bundle(settings: dict[str, Any], *, psk: str = "a long enough passphrase", **device: Any) -> Bundle:
     renderer = Renderer(catalogue=CATALOGUE, secrets=lambda _: Secret(psk), digest_key=b"k" * 32)
     laptop = a_device(**{"host_key": ECDSA} | device)
-    return renderer.render(laptop, Settings.model_validate(settings), {})
+    software = {name: {"state": state} for name, state in settings.get("software", {}).items()}
+    return renderer.render(laptop, Settings.model_validate({**settings, "software": software}), {})
 
 
 def files(made: Bundle) -> dict[str, File]:

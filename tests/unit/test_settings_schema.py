@@ -19,7 +19,7 @@ LAYERS = sorted({*PROFILES.glob("*.yml"), *PROFILES.glob("*/*.yml")} - {*PROFILE
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    return json_schema({name: product.description for name, product in load_catalogue(PROJECT).items()})
+    return json_schema(load_catalogue(PROJECT))
 
 
 def messages(schema: dict[str, Any], layer: Any) -> list[str]:
@@ -52,6 +52,10 @@ def test_the_sample_layers_fit_the_schema_and_name_it(schema: dict[str, Any], pa
         {"vpn": {"mtu": "1380"}},
         {"software": {"unknown": "present"}},
         {"software": {"gimp": True}},
+        {"software": {"libreoffice": {"default_format": "docx"}}},
+        {"software": {"libreoffice": {"homepage": "https://www.mv.example/"}}},
+        {"software": {"desktop": {"lock_after_minutes": 0}}},
+        {"software": {"qpdf": {"version": {"debian-11": "1"}}}},
         {"base": {"sysctl": {"sysrq": 0}}},
         {"wifi": {"networks": {"LAN": {}}}},
         {"wifi": {"networks": {"lan": {"psk": "text"}}}},

@@ -7,7 +7,15 @@ from mvpc.profiles import Codes
 from mvpc.settings import Profiles, Side, check, compare, effective
 
 WIFI = "wifi: {networks: {guest: {ssid: G, security: sae, psk: {secret: wifi/guest-psk}}}}\n"
-PRODUCT = "name: X\nfunction: x\nlicence: MIT\ndescription: x\npackages: [xx]\n"
+PRODUCT = """\
+name: X
+function: pdf
+licence: MIT
+source: https://x.example/
+description: x
+packages: [xx]
+verify: [{argv: [x]}]
+"""
 
 
 def build(root: Path, files: dict[str, str]) -> Profiles:
@@ -91,7 +99,7 @@ def test_what_appears_and_what_falls_back_to_its_default_is_a_difference(tmp_pat
     new = build(tmp_path / "new", {"base.yml": "software: {x: present}\n", "catalogue/x.yml": PRODUCT})
     found = {each.path: (each.old, each.new) for each in compare(old, new, [codes("nb-1")])}
     assert found == {
-        "software.x": (Side(None), Side("present", "profiles/base.yml:1")),
+        "software.x.state": (Side(None), Side("present", "profiles/base.yml:1")),
         "vpn.mtu": (Side(1400, "profiles/base.yml:1"), Side(1380, "default")),
     }
 

@@ -21,7 +21,7 @@ SHAPES: Mapping[str, str] = {
     "package": r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?",
     "version": r"[A-Za-z0-9.+:~-]*",
     "unit": UNIT_NAME,
-    "notify": rf"daemon-reload|hostname|connections|(?:reload|restart) {UNIT_NAME}",
+    "notify": rf"daemon-reload|hostname|connections|dconf|(?:reload|restart) {UNIT_NAME}",
     "id": r"\w[\w .@-]{0,99}",
     "uuid": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "device_keys": r"wireguard",

@@ -11,7 +11,7 @@ from mvpc.device.converge.resources import Unit
 from mvpc.device.converge.walk import Walk
 from mvpc.device.converge.words import Failure, Step
 
-EARLY = ("daemon-reload", "connections", "hostname")
+EARLY = ("daemon-reload", "connections", "hostname", "dconf")
 """What units and NetworkManager must have heard before they are looked at."""
 
 
@@ -96,6 +96,9 @@ def notify(machine: Machine, word: str) -> None:
         machine.set_hostname(read_text(machine.path("/etc/hostname")) or "localhost")
     elif verb == "daemon-reload":
         run_well(machine, "systemctl", "daemon-reload")
+    elif verb == "dconf":
+        if machine.run(["dconf", "update"]).code not in {0, NOT_FOUND}:
+            raise Failure("dconf update failed")
     elif verb == "connections":
         if machine.run(["nmcli", "connection", "reload"]).code not in {0, 8, NOT_FOUND}:
             raise Failure("nmcli connection reload failed")

@@ -1,0 +1,162 @@
+"""`mvpc catalogue`: the software that profiles may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from mvpc.catalogue import FUNCTIONS, Kit, PackagedProduct, Product, WebService, load_catalogue
+from mvpc.cli.console import BAD, OK, print_json, print_table, say
+from mvpc.cli.context import current_project
+from mvpc.cli.words import count, shown
+from mvpc.errors import InputError, NotFoundError, Problem
+from mvpc.profiles import Layers, in_order, suggestion
+from mvpc.yamlfile import MappingNode, ScalarNode
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def catalogue() -> None:
+    """See and check the software that profiles may choose."""
+
+
+# --- list ------------------------------------------------------------------------------------
+
+
+@app.command("list")
+def list_products(
+    function: Annotated[str | None, typer.Option("--function", help="Only products for this, such as pdf.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List all products by what people use them for."""
+    if function is not None and function not in FUNCTIONS:
+        step = suggestion(function, FUNCTIONS) or f"Known: {', '.join(FUNCTIONS)}"
+        raise NotFoundError(f"no function is called {function!r}", hint=step)
+    products = load_catalogue(current_project().root)
+    found = {name: each for name, each in products.items() if function in {None, function_of(each)}}
+    if as_json:
+        print_json([{"product": name, **_summary(each)} for name, each in found.items()])
+        return
+    rows = [(function_of(each), name, *_summary(each).values()) for name, each in found.items()]
+    order = ("", *FUNCTIONS)
+    shown = [(row[1], row[3], row[4], row[5]) for row in sorted(rows, key=lambda row: (order.index(row[0]), row[1]))]
+    print_table(count(len(found), "product"), ("product", "function", "kind", "description"), shown)
+
+
+def function_of(product: Product) -> str:
+    """What a product is for; empty for kits, which are for several things."""
+    return product.function if isinstance(product, (PackagedProduct, WebService)) else ""
+
+
+def _summary(product: Product) -> dict[str, str]:
+    kind = next(kind for kind, model in _KINDS.items() if isinstance(product, model))
+    return {"name": product.name, "function": function_of(product), "kind": kind, "description": product.description}
+
+
+_KINDS: dict[str, type[Product]] = {"package": PackagedProduct, "web": WebService, "kit": Kit}
+
+
+# --- show ------------------------------------------------------------------------------------
+
+
+@app.command()
+def show(
+    product: Annotated[str, typer.Argument(help="Name of a product: its file without .yml.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show one product: what it brings, which settings it has, how it is verified, and which layers choose it."""
+    root = current_project().root
+    products = load_catalogue(root)
+    if product not in products:
+        step = suggestion(product, products) or "See all with: mvpc catalogue list"
+        raise NotFoundError(f"no product is called {product!r}", hint=step)
+    found = products[product]
+    layers = dict(_layers_with(Layers(root), product))
+    if as_json:
+        print_json({"product": product, **found.model_dump(mode="json"), "layers": layers})
+        return
+    say(f"{product} · {found.name}: {found.description}")
+    for label, text in _facts(found):
+        if text:
+            say(f"  {label:12}{text}")
+    if found.own_settings:
+        rows = [(name, _type(each), _default(each), each.description) for name, each in found.own_settings.items()]
+        print_table("", ("setting", "type", "default", "meaning"), rows)
+    for place, state in layers.items():
+        say(f"  {place}  {state}")
+    say("No layer chooses it" if not layers else f"Named by {count(len(layers), 'layer')}")
+
+
+def _facts(product: Product) -> Iterator[tuple[str, str]]:
+    """Labels and texts, without what a product does not say."""
+    data = product.model_dump(mode="json")
+    for key in ("function", "licence", "source", "url", "packages", "products", "units", "desktop", "opens"):
+        yield key, _listed(data.get(key))
+    for group in ("releases", "locales"):
+        for name, packages in data.get(group, {}).items():
+            yield name, _listed(packages) or "does not exist there"
+    for key in ("conflicts", "replaces", "requires"):
+        yield key, _listed(data[key])
+    for each in data.get("files", ()):
+        yield "file", each["path"]
+    for each in data.get("verify", ()):
+        yield "verify", " ".join(each["argv"])
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value or "")
+
+
+def _type(setting: Any) -> str:
+    return ", ".join(setting.choices) if setting.type == "choice" else setting.type
+
+
+def _default(setting: Any) -> str:
+    return "" if setting.default is None else shown(setting.default)
+
+
+def _layers_with(layers: Layers, product: str) -> Iterator[tuple[str, str]]:
+    """Place and state of every layer that names the product."""
+    for file in layers.files:
+        software = layers.layer(file).settings.entries.get("software")
+        choice = software.entries.get(product) if isinstance(software, MappingNode) else None
+        if isinstance(choice, MappingNode):
+            state = choice.entries.get("state")
+            yield str(choice.source), str(state.value) if isinstance(state, ScalarNode) else "settings only"
+
+
+# --- check -----------------------------------------------------------------------------------
+
+
+@app.command()
+def check(as_json: JsonOption = False) -> None:
+    """Check every file of the catalogue, and fill every template once. Exit code 2 when something is wrong."""
+    problems, total = _checked()
+    if as_json:
+        print_json({"valid": not problems, "products": total, "problems": [asdict(each) for each in problems]})
+    else:
+        for problem in problems:
+            say(problem)
+        if problems:
+            say(count(len(problems), "problem"), style=BAD, err=True)
+        else:
+            say(f"the catalogue is valid: {count(total, 'product')}", style=OK)
+    if problems:
+        raise typer.Exit(InputError.exit_code)
+
+
+def _checked() -> tuple[list[Problem], int]:
+    from mvpc.render.software.trial import template_problems  # noqa: PLC0415 - loads the renderer
+
+    root = current_project().root
+    try:
+        products = load_catalogue(root)
+    except InputError as error:
+        return list(error.problems), 0
+    return in_order(template_problems(root, products)), len(products)

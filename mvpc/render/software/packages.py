@@ -1,0 +1,51 @@
+"""Packages of the chosen products, and the pins that hold them at a version."""
+
+from __future__ import annotations
+
+from mvpc.catalogue import PackagedProduct
+from mvpc.errors import InputError
+from mvpc.model import File, Package, Resource
+from mvpc.render.software.chosen import Chosen
+from mvpc.render.template import fill
+
+PREFERENCES = "/etc/apt/preferences.d/50-mvpc"
+"""Without pins there, unattended upgrades would lift a package over the version that a profile holds it at."""
+
+
+def packages(chosen: Chosen, os: str) -> tuple[Resource, ...]:
+    """Packages that come and go. One that a product needs is kept although another product is absent.
+
+    Raises:
+        InputError: a product has no packages for this operating system.
+    """
+    products = chosen.packaged.items()
+    needed = {each for name, (product, _) in products for each in _names(name, product, os, chosen.languages)}
+    dropped = {name for each in chosen.unwanted for name in each.packages_for(os, chosen.languages)} - needed
+    versions = _versions(chosen, os)
+    pins = File(path=PREFERENCES, content=fill("apt-pins", versions=versions), present=True) if versions else None
+    return (
+        *((pins,) if pins else ()),
+        *(Package(name=name, version=versions.get(name, "")) for name in sorted(needed)),
+        *(Package(name=name, present=False) for name in sorted(dropped)),
+    )
+
+
+def _names(name: str, product: PackagedProduct, os: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    found = product.packages_for(os, languages)
+    if not found:
+        raise InputError(
+            f"product {name} has no packages for {os}",
+            hint=f"Write software.{name}: absent for it, or add the packages to profiles/catalogue/{name}.yml",
+        )
+    return found
+
+
+def _versions(chosen: Chosen, os: str) -> dict[str, str]:
+    """Package -> the exact version that a profile wants."""
+    pinned = [
+        (name, version)
+        for product, choice in chosen.packaged.values()
+        if (version := choice.version.get(os))
+        for name in product.pinned(os)
+    ]
+    return dict(sorted(pinned))
