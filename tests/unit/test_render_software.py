@@ -140,6 +140,13 @@ def test_libreoffice_saves_in_the_format_of_the_profile_and_the_key_is_locked(re
     assert key.findtext("value") == filter_
 
 
+def test_libreoffice_also_starts_where_one_of_its_programs_is_not_installed(rendered: Any):
+    found = files(rendered({"libreoffice": "present"}))
+    texts = [file.content for path, file in found.items() if path.endswith(".xcd")]
+    needs = [each.attrib for text in texts for each in ET.fromstring(text).iter("dependency")]
+    assert [each["file"] for each in needs if each.get("optional") != "true"] == ["main"]
+
+
 def test_desktop_rules_are_locked_and_compiled(rendered: Any):
     found = files(rendered({"desktop": {"state": "present", "lock_after_minutes": 5}}))
     rules = found["/etc/dconf/db/local.d/50-mvpc"]
