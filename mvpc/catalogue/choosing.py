@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mvpc.catalogue.kinds import Presence
-from mvpc.catalogue.products import Kit, Product
+from mvpc.catalogue.products import Kit, Product, WebService
 from mvpc.errors import InputError, Problem
 from mvpc.model import Source
 from mvpc.profiles import Merged, in_order, suggestion
@@ -129,6 +129,12 @@ class _Choosing:
         for other in product.requires:
             if not self._is_present(other):
                 yield self._problem(path, f"{name} needs {other}", f"Write {other}: present, or {name}: absent")
+        if isinstance(product, WebService) and product.smart_card and not self._reads_cards():
+            step = "Choose one: mvpc catalogue list --function 'smart cards'"
+            yield self._problem(path, f"{name} needs a product for smart cards", step)
+
+    def _reads_cards(self) -> bool:
+        return any(getattr(self.catalogue[name], "function", "") == "smart cards" for name in self._present())
 
     def _fill(self, name: str) -> None:
         """A product that is present has a value for every setting."""

@@ -20,6 +20,8 @@ CATALOGUE = {
     + "  marks: {type: urls, description: Marks.}\n",
     "rival": HEAD + "packages: [rival]\nconflicts: [firefox]\n",
     "akte": "name: A\nkind: web\nfunction: records\ndescription: a\nurl: https://akte.example/\nrequires: [firefox]\n",
+    "card": "name: C\nkind: web\nfunction: records\ndescription: c\nurl: https://c.example/\nsmart_card: true\n",
+    "reader": HEAD.replace("function: pdf", "function: smart cards") + "packages: [opensc]\n",
     "kit": "name: K\nkind: kit\ndescription: k\nproducts: [firefox, okular]\n",
     "other-kit": "name: K\nkind: kit\ndescription: k\nproducts: [evince]\n",
 }
@@ -195,6 +197,15 @@ def test_explain_says_who_took_the_place(tmp_path: Path):
 )
 def test_choices_that_do_not_go_together_name_both_places(tmp_path: Path, base: str, ressort: str, said: str):
     assert problems(tmp_path, base, ressort) == [said]
+
+
+def test_a_service_with_a_card_needs_any_product_that_reads_one(tmp_path: Path):
+    said = "base.yml:2: software.card.state: card needs a product for smart cards."
+    assert problems(tmp_path, "card: present")[0].startswith(said)
+
+
+def test_a_service_with_a_card_is_content_with_a_reader(tmp_path: Path):
+    assert states(software(tmp_path, "card: present\n  reader: present"))["card"] == "present"
 
 
 # --- locks -----------------------------------------------------------------------------------
