@@ -36,7 +36,9 @@ def insert_disk(case: Case, laptop: Laptop, network: Network, furnish: Callable[
     add_vm_files(case.root, laptop, network)
     disk = _disk(case)
     disk.unlink(missing_ok=True)
-    run(["mkfs.ext4", "-q", "-L", "root", "-d", str(case.root), str(disk), f"{DISK_GB}G"], timeout_s=MKFS_S)
+    argv = ["mkfs.ext4", "-q", "-L", "root", "-d", str(case.root), str(disk), f"{DISK_GB}G"]
+    # It takes seconds, and must not go on writing when we are killed.
+    run(["setpriv", "--pdeathsig=KILL", *argv], timeout_s=MKFS_S)
     run(["umount", str(case.root)])
     for name in ("disk", "work"):
         shutil.rmtree(case.folder / name)
