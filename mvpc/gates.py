@@ -34,14 +34,23 @@ def trip(tally: Tally) -> str:
     return f"{failed} of {total} devices failed in ring {tally.ring.name}; the limit is {limit}"
 
 
-def hold(tally: Tally, *, finished: datetime, now: datetime) -> str:
-    """Why the next ring may not begin yet, or empty."""
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A closed gate."""
+
+    reason: str
+    until: datetime | None = None
+    """When it opens by itself; None: a person must open it."""
+
+
+def hold(tally: Tally, *, finished: datetime, now: datetime) -> Hold | None:
+    """Why the next ring may not begin yet, or None when it may."""
     gate, total, name = tally.ring.gate, len(tally.ring.devices), tally.ring.name
     if tally.verified * 100 < gate.quorum_percent * total:
-        return (
-            f"only {tally.verified} of {total} devices in ring {name} are verified, {gate.quorum_percent:g} % must be"
-        )
+        quorum = f"{gate.quorum_percent:g} % must be"
+        return Hold(f"only {tally.verified} of {total} devices in ring {name} are verified, {quorum}")
     if gate.manual:
-        return f"ring {name} is through; a person must promote the rollout"
+        return Hold(f"ring {name} is through; a person must promote the rollout")
     until = finished + timedelta(minutes=gate.wait_minutes)
-    return f"ring {name} is through; the next one may begin at {until:%Y-%m-%d %H:%M} UTC" if now < until else ""
+    words = f"ring {name} is through; the next one may begin at {until:%Y-%m-%d %H:%M} UTC"
+    return Hold(words, until) if now < until else None

@@ -121,6 +121,7 @@ class MemoryRecorder:
     rings: list[int] = field(default_factory=list)
     wish: RolloutState | None = None
     """What somebody wishes once the first ring has begun."""
+    postponed: list[tuple[int, datetime]] = field(default_factory=list)
     ended: list[tuple[int, RolloutState, str]] = field(default_factory=list)
 
     def begin_rollout(self, plan: Plan, *, actor: str, at: datetime, schedule: Schedule = ANY_TIME) -> int:  # noqa: ARG002
@@ -151,6 +152,10 @@ class MemoryRecorder:
         """Remember the ring, and pass on the wish."""
         self.rings.append(ring)
         return self.wish if len(self.rings) > 1 else None
+
+    def postpone(self, rollout: int, until: datetime) -> None:
+        """Remember until when."""
+        self.postponed.append((rollout, until))
 
     def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:  # noqa: ARG002
         """Remember how it ended."""

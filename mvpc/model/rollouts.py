@@ -30,8 +30,8 @@ class RolloutState(StrEnum):
     RUNNING = "running"  #: somebody is carrying it out, or was when the power went
     DONE = "done"  #: all rings are through
     STOPPED = "stopped"  #: too many laptops failed; nothing new is started
-    SCHEDULED = "scheduled"  #: outside of its schedule; it goes on when its time comes
-    HELD = "held"  #: a gate is closed: quorum, waiting time, or a person's word
+    SCHEDULED = "scheduled"  #: outside of its schedule, or between two rings; it goes on when its time comes
+    HELD = "held"  #: a gate is closed: quorum, or a person's word
     PAUSED = "paused"  #: somebody asked it to pause
     INTERRUPTED = "interrupted"  #: Ctrl-C, an error, or mvpc was killed
     CANCELLED = "cancelled"  #: somebody ended it for good

@@ -178,7 +178,7 @@ def deferred(row: Row) -> Deferred:
         digest=row["digest"],
         state=_state(row)[0],
         rested=_moment(row["ended"]),
-        schedule=from_data(json.loads(row["schedule"])),
+        schedule=schedule(row["schedule"]),
     )
 
 
@@ -226,7 +226,7 @@ def rollout(row: Row) -> RolloutRow:
         started=datetime.fromisoformat(row["started"]),
         ended=_moment(row["ended"]),
         **_rest(row),
-        schedule=from_data(json.loads(row["schedule"])),
+        schedule=schedule(row["schedule"]),
         actor=row["actor"],
         scope=row["scope"],
         plan_hash=row["plan_hash"],
@@ -245,6 +245,11 @@ def _state(row: Row) -> tuple[RolloutState, str]:
     if state is RolloutState.RUNNING and not is_alive(row["process"], row["beat"]):
         return RolloutState.INTERRUPTED, DEAD
     return state, row["reason"]
+
+
+def schedule(text: str) -> Schedule:
+    """A schedule from its JSON."""
+    return from_data(json.loads(text))
 
 
 def schedule_text(schedule: Schedule) -> str:

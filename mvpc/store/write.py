@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,15 @@ class Store:
             connection.execute(update(_ROLLOUT).where(here, _ROLLOUT.c.ring != ring), {"ring": ring})
             wish = connection.execute(select(_ROLLOUT.c.wish).where(here)).scalar_one()
         return RolloutState(wish) if wish else None
+
+    def postpone(self, rollout: int, until: datetime) -> None:
+        """Let the rollout touch no laptop before this moment; other limits of its schedule stay."""
+        here = _ROLLOUT.c.id == rollout
+        with writing(self._engine, self._path) as connection:
+            schedule = rows.schedule(connection.execute(select(_ROLLOUT.c.schedule).where(here)).scalar_one())
+            later = max(until, schedule.not_before or until)
+            text = rows.schedule_text(replace(schedule, not_before=later))
+            connection.execute(update(_ROLLOUT).where(here), {"schedule": text})
 
     def wish(self, rollout: int, state: RolloutState, *, reason: str = "by a person") -> None:
         """Ask a running rollout to pause or to end; one that rests is brought to that state at once, for that reason.

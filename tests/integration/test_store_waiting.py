@@ -158,3 +158,11 @@ def test_rollouts_that_rest_until_their_time_are_found(path: Path, store: Store)
     with Reader(path) as reader:
         assert reader.scheduled() == ()
         assert reader.rollout(number).row.reason == "its time has passed"
+
+
+def test_a_postponed_rollout_keeps_the_other_limits_of_its_schedule(path: Path, store: Store):
+    number = a_rollout(store, "wifi", state=RolloutState.SCHEDULED)
+    store.postpone(number, NOON + DAY)
+    store.postpone(number, NOON)  # never earlier than it was
+    with Reader(path) as reader:
+        assert reader.rollout(number).row.schedule == replace(NIGHTS, not_before=NOON + DAY)

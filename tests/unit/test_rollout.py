@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -224,11 +225,21 @@ def test_a_laptop_that_needs_repair_counts_as_a_failure():
     assert (touched(runner), rollout.state) == (["nb-1"], RolloutState.STOPPED)
 
 
-def test_a_manual_gate_and_a_waiting_time_hold_the_next_ring():
-    for gate, words in (({"manual": True}, "a person must promote"), ({"wait_minutes": 60}, "2026-11-23 13:00 UTC")):
-        rollout = roll_out(in_rings(ring("pilot", "nb-1", **gate), ring("broad", "nb-2")), seams())
-        assert rollout.state is RolloutState.HELD
-        assert words in rollout.reason
+def test_a_manual_gate_holds_the_next_ring():
+    rings = ring("pilot", "nb-1", manual=True), ring("broad", "nb-2")
+    rollout = roll_out(in_rings(*rings), seams())
+    assert rollout.state is RolloutState.HELD
+    assert "a person must promote" in rollout.reason
+
+
+def test_a_waiting_time_lets_the_rollout_go_on_by_itself_later():
+    recorder = MemoryRecorder()
+    rings = ring("pilot", "nb-1", wait_minutes=60), ring("broad", "nb-2")
+    rollout = roll_out(in_rings(*rings), seams(recorder=recorder))
+    assert rollout.state is RolloutState.SCHEDULED
+    assert "2026-11-23 13:00 UTC" in rollout.reason
+    assert recorder.postponed == [(1, NOON + timedelta(hours=1))]
+    assert recorder.rings[-1] == 1
 
 
 def test_the_last_ring_needs_no_gate():
