@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -10,11 +13,19 @@ def main() -> None:
 
     try:
         signals.listen()
+        _write_what_can_be_written()
         from mvpc.cli.app import app  # noqa: PLC0415
 
         app()
     except signals.Interrupted as error:
         raise SystemExit(error.exit_code) from None
+
+
+def _write_what_can_be_written() -> None:
+    """A character that the locale lacks becomes a question mark: no reason to stop in the middle of something."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 if __name__ == "__main__":

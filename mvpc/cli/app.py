@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 import tempfile
 import traceback
@@ -56,13 +57,13 @@ class RootGroup(TyperGroup):
             _show(error)
             _show_notes(error)
             code = error.exit_code
-        except KeyboardInterrupt as signal:
-            typer.echo(f"{_own_line()}mvpc: {str(signal) or 'interrupted'}", err=True)
-            _show_notes(signal)
-            code = signal.exit_code if isinstance(signal, Interrupted) else 130
+        except KeyboardInterrupt as interrupt:
+            typer.echo(f"{_own_line()}mvpc: {str(interrupt) or 'interrupted'}", err=True)
+            _show_notes(interrupt)
+            code = interrupt.exit_code if isinstance(interrupt, Interrupted) else 130
         except BrokenPipeError:
             sys.stderr.close()  # the reader of our output has gone; nothing is left to say to it
-            code = 0
+            code = 128 + signal.SIGPIPE
         except (typer.Exit, typer.Abort, typer.TyperException):
             raise
         except Exception as error:  # noqa: BLE001 - the last resort: a bug of ours must not look like the user's fault

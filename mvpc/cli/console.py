@@ -21,24 +21,32 @@ OK, WARN, BAD, DIM = "green", "yellow", "red", "dim"
 
 
 def say(*parts: object, style: str = "", err: bool = False) -> None:
-    """Print one line; a `style` colours it when the output is a terminal."""
-    terminal(err=err).print(Text(" ".join(safe(part) for part in parts), style=style), soft_wrap=True)
-
-
-def say_lines(text: str, *, style: str = "") -> None:
-    """Print text of several lines, each made safe for itself."""
-    for line in text.splitlines():
-        say(line, style=style)
+    """Print one line; a `style` colours it when the output is a terminal, which breaks it between words."""
+    console = terminal(err=err)
+    console.print(Text(" ".join(safe(part) for part in parts), style=style), soft_wrap=not console.is_terminal)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table of plain text. Narrow terminals fold cells; a pipe gets the full width."""
-    table = Table(title=Text(safe(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for at, name in enumerate(columns):
-        table.add_column(Text(safe(name)), overflow="fold", no_wrap=at == 0)  # what a row is about stays whole
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
-    terminal().print(table)
+    """Print a table of plain text under its title, or under an empty line; without rows, the title alone.
+
+    Columns in which nothing stands are left out. Narrow terminals fold cells; a pipe gets the full width.
+    """
+    cells = [[cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row] for row in rows]
+    if title or cells:
+        typer.echo(safe(title))
+    if not cells:
+        return
+    used = [at for at in range(len(columns)) if at == 0 or any(row[at].plain for row in cells)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for at in used:
+        table.add_column(Text(safe(columns[at])), overflow="fold", no_wrap=at == 0)  # what a row is about stays whole
+    for row in cells:
+        table.add_row(*(row[at] for at in used))
+    console = terminal()
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def print_json(data: Any) -> None:
@@ -64,7 +72,13 @@ def confirm(question: str) -> bool:
 
 def terminal(*, err: bool = False) -> Console:
     """A console that shows data as it is; wide where the output is no terminal, since nothing must be cut there."""
-    console = Console(stderr=err, markup=False, highlight=False, emoji=False)
+    console = _Terminal(stderr=err, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = 200
     return console
+
+
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever reads the output has gone. Rich would exit with 1, which means that something failed."""
+        raise BrokenPipeError
