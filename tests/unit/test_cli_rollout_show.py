@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,12 @@ def test_devices_lists_every_result_with_failures_first(store: Store):
     lines = show("--devices")
     assert lines[3:5] == ["nb-000002 software failed x", "nb-000001 software changed yes"]
     assert any(line.startswith("98 devices open") and "nb-000100" in line for line in lines)
+
+
+def test_a_retry_that_has_nobody_to_retry_says_so_and_prints_one_last_line_of_json(store: Store):
+    a_rollout(store, came(NAMES[0], Outcome.CHANGED))
+    asked = CliRunner().invoke(app, ["rollout", "retry", "1", "--failed"])
+    assert (asked.exit_code, asked.stdout) == (0, "Rollout 1: no laptop failed; nothing to do\n")
+    [line] = CliRunner().invoke(app, ["rollout", "retry", "1", "--yes", "--json"]).stdout.splitlines()
+    end = json.loads(line)
+    assert (end["event"], end["plan"], end["rollout"]) == ("end", None, None)

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from mvpc.cli.console import say
-from mvpc.cli.context import current_project
+from mvpc.cli.context import current_project, now
 from mvpc.cli.planning import JsonLinesOption
 from mvpc.cli.rollout.carrying_on import carry_on
 from mvpc.cli.rollout.running import finish, run
 from mvpc.cli.rollout.scheduling import schedule_of
 from mvpc.cli.rollout.starting import begin, made_now
+from mvpc.cli.rollout.views import print_end
+from mvpc.cli.rollout.views.words import named
 from mvpc.cli.words import count
 from mvpc.errors import InputError, RolloutError
 from mvpc.fleet import Selection
@@ -25,6 +27,10 @@ from mvpc.store.write import Store
 
 Number = Annotated[int, typer.Argument(help="Number of the rollout.")]
 
+_NOBODY = {
+    False: "no laptop failed or was not reached; nothing to do",
+    True: "no laptop failed; nothing to do",
+}
 _NAMED = 10
 """How many laptops a message names."""
 
@@ -62,11 +68,13 @@ def retry(
     if as_json and not yes:
         raise InputError("--json cannot ask back", hint="Add --yes")
     if not as_json:
-        words = [f"{count(len(each), 'laptop')} {word} ({_some(each)})" for word, each in names.items() if each]
-        say(f"Rollout {number}: {'; '.join(words) or 'no laptop is ' + ' or '.join(names)}")
+        words = [f"{count(len(each), 'laptop')} {named(word)} ({_some(each)})" for word, each in names.items() if each]
+        say(f"Rollout {number}: {'; '.join(words) or _NOBODY[failed]}")
     if bad:
         schedule = schedule_of(current_project(), Limits())
         begin(*made_now(Selection(devices=tuple(sorted(bad)))), schedule=schedule, yes=yes, as_json=as_json)
+    elif as_json:
+        print_end(now(), {"plan": None, "rollout": None})
 
 
 def _with_worst(found: RolloutRecord, outcome: Outcome) -> list[str]:
