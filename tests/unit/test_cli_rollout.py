@@ -134,6 +134,16 @@ def test_whoever_made_a_plan_is_told_so_when_approving_its_file(
     assert "there is no file 'plan.jsn'" in mvpc("rollout", "approve", "plan.jsn").stderr
 
 
+def test_part_of_a_hash_approves_nothing(project: Path, store: Store, as_person: Callable[[str], None]):
+    plan = a_job(subject("nb-1"), maker="ute").plan
+    as_person("eva")
+    refused = mvpc("rollout", "approve", plan.hash[:12])
+    assert refused.exit_code == 2
+    assert "a plan's hash has 32 digits" in refused.stderr
+    with Reader(project / ".mvpc/mvpc.db") as reader:
+        assert reader.approvers(plan.hash[:12]) == ()
+
+
 def test_no_variable_makes_another_person_of_somebody_who_has_logged_in(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mvpc.cli.context._logged_in", lambda: "ute")
     monkeypatch.setenv("SUDO_USER", "eva")

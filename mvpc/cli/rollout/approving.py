@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +19,18 @@ from mvpc.project import Project
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
 
+_HASH = re.compile("[0-9a-f]{32}")
+"""See `planfile.fingerprint`. Part of a hash would be the word for no plan at all."""
+
 
 def approve(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan's file, which is shown; or only its hash.")],
 ) -> None:
     """Give your word for a plan that somebody else made and will roll out. It counts for exactly this plan."""
     plan_hash = _reviewed(Path(plan)) if Path(plan).is_file() else plan
-    if not plan_hash.isalnum():
-        raise InputError(f"there is no file {plan!r}, and no hash looks so", hint="Name the file of the plan")
+    if not _HASH.fullmatch(plan_hash):
+        what = f"there is no file {plan!r}, and a plan's hash has 32 digits from 0 to f"
+        raise InputError(what, hint="Name the file of the plan, or its whole hash")
     Store(current_project().database).approve(plan_hash, approver=login(), at=now())
     say(f"{login()} approved plan {plan_hash}; somebody else may roll it out")
 
