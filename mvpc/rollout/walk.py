@@ -61,7 +61,7 @@ def roll_out(job: Job, seams: Seams) -> Rollout:
     except BaseException as error:
         # Where that cannot be written either, the rollout is known to be interrupted once this process has ended.
         with suppress(MvpcError):
-            walk.end(RolloutState.INTERRUPTED, walk.broken_off(str(error) or "interrupted by a person"))
+            walk.end(RolloutState.INTERRUPTED, walk.broken_off(str(error) or "by a person"))
         error.add_note(f"Rollout {walk.number} was interrupted. Next: mvpc rollout resume {walk.number}")
         raise
     walk.end(state, reason)
@@ -117,11 +117,13 @@ class _Walk:
         return RolloutState.DONE, ""
 
     def broken_off(self, why: str) -> str:
-        """The reason of an interruption, with how much there was left to do."""
+        """The reason of an interruption, with how much was left to do; it stands behind the word for its state."""
         rings = self.job.plan.rings[self.job.first_ring :]
         wanted = {item.device.hostname for ring in rings for item in self._work(ring)}
         left = wanted - {result.device for result in self.results}
-        return f"{why.rstrip('.')}; {len(left)} of {len(wanted)} devices have no result yet"
+        return (
+            f"{why.removeprefix('interrupted ').rstrip('.')}; {len(left)} of {len(wanted)} devices have no result yet"
+        )
 
     def end(self, state: RolloutState, reason: str) -> None:
         """Let the rollout come to rest."""

@@ -131,7 +131,7 @@ def test_an_interrupted_rollout_keeps_what_was_done_and_is_closed_as_interrupted
             seams(runner=FakeRunner(interrupt_after=1), recorder=recorder),
         )
     assert [result.device for result in recorder.results] == ["nb-1"]
-    reason = "interrupted by a person; 1 of 2 devices have no result yet"
+    reason = "by a person; 1 of 2 devices have no result yet"
     assert recorder.ended == [(1, RolloutState.INTERRUPTED, reason)]
     assert raised.value.__notes__ == ["Rollout 1 was interrupted. Next: mvpc rollout resume 1"]
 
@@ -270,7 +270,7 @@ def test_after_a_signal_what_is_in_flight_finishes_and_nothing_new_begins():
     assert touched(runner) == ["nb-1"]
     assert (rollout.state, rollout.reason) == (
         RolloutState.INTERRUPTED,
-        "interrupted by SIGTERM in ring pilot; 2 of 3 devices have no result yet",
+        "by SIGTERM in ring pilot; 2 of 3 devices have no result yet",
     )
     assert recorder.ended == [(1, rollout.state, rollout.reason)]
 
