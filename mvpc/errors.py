@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong, as a person can act on it: written `where: what. hint`."""
+    """One thing that is wrong, as a person can act on it, written as `where: what. hint`."""
 
     where: str
     what: str
@@ -32,8 +32,13 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        step = f" {self.hint.rstrip('.')}." if self.hint else ""
-        return f"{place}{self.what.rstrip('.')}.{step}"
+        step = f" {_sentence(self.hint)}" if self.hint else ""
+        return f"{place}{_sentence(self.what)}{step}"
+
+
+def _sentence(text: str) -> str:
+    """The text with a full stop, unless it is a question."""
+    return text if text.endswith("?") else f"{text.rstrip('.')}."
 
 
 class MvpcError(Exception):

@@ -103,7 +103,8 @@ def _trouble(known: Knowledge) -> _Judgement | None:
         verdict = Verdict.NEEDS_REPAIR if worst.outcome is Outcome.NEEDS_REPAIR else Verdict.FAILED
         return verdict, f"{worst.component}: {worst.error}", worst.at
     if seen and (drifted := [name for name, words in seen.drift.items() if words]):
-        return Verdict.DRIFTED, f"{', '.join(drifted)} differs from its profile", seen.last_seen
+        verb = "differs" if len(drifted) == 1 else "differ"
+        return Verdict.DRIFTED, f"{', '.join(drifted)} {verb} from its profile", seen.last_seen
     return None
 
 
@@ -114,7 +115,8 @@ def _waiting(known: Knowledge, now: datetime) -> _Judgement | None:
         if waits.turn is Turn.EXPIRED:
             return Verdict.EXPIRED, f"{names} waited for it, and {waits.why}", waits.since
         later = f" {waits.why}" if waits.turn is Turn.WAITING else ""
-        return Verdict.OUTDATED, f"{names} waits for it{later}", waits.since
+        verb = "waits" if len(waits.components) == 1 else "wait"
+        return Verdict.OUTDATED, f"{names} {verb} for it{later}", waits.since
     return None if known.states else (Verdict.NEW, "no rollout has reached it yet", None)
 
 

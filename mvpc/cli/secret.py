@@ -59,6 +59,8 @@ def list_secrets(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
         return
     for name in names:
         say(name)
+    if not names:
+        say("0 secrets; store one with: mvpc secret set NAME")
 
 
 def _ask() -> str:

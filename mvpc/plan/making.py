@@ -193,7 +193,8 @@ def _skip(subject: Subject, wanted: Sequence[Change]) -> Skipped | None:
     if probe is None:
         return None if wanted else Skipped(device=name, why=Skip.RECORDED, detail=_since(subject))
     if probe.reach is Reach.UNREACHABLE:
-        waits = f"{', '.join(change.component for change in wanted)} waits" if wanted else "nothing waits for it"
+        names = ", ".join(change.component for change in wanted)
+        waits = f"{names} {'waits' if len(wanted) == 1 else 'wait'}" if wanted else "nothing waits for it"
         return Skipped(device=name, why=Skip.UNREACHABLE, detail=waits)
     if probe.reach is not Reach.REACHED:
         return Skipped(device=name, why=Skip.REFUSED, detail=probe.detail)

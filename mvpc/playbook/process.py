@@ -122,7 +122,7 @@ def program() -> str:
     beside = Path(sys.executable).with_name("ansible-playbook")
     found = str(beside) if beside.is_file() else shutil.which("ansible-playbook")
     if not found:
-        raise RolloutError("ansible-playbook is not installed", hint="Install mvpc again with: make setup")
+        raise RolloutError("ansible-playbook is not installed", hint="Install mvpc again as README.md says")
     return found
 
 

@@ -136,7 +136,7 @@ class Reader(CertificateQueries):
                 return RolloutRecord(
                     row=rows.rollout(row), plan=rows.plan(row["plan"]), results=results, verified=verified
                 )
-        raise NotFoundError(f"there is no rollout {number}", hint="See `mvpc rollout list`")
+        raise NotFoundError(f"there is no rollout {number}", hint="See all with: mvpc rollout list")
 
     def last_rollout(self, hostname: str) -> tuple[RolloutRow, tuple[ComponentResult, ...]] | None:
         """The latest rollout that has results of this device, with those results."""
@@ -226,12 +226,16 @@ class Reader(CertificateQueries):
         near = difflib.get_close_matches(text, names, n=3, cutoff=0.7)
         if near:
             return f"Perhaps {' or '.join(near)}"
-        return "See `mvpc device list`" if everyone else "The inventory is empty: `mvpc device import FILE`"
+        return (
+            "See all with: mvpc device list"
+            if everyone
+            else "The inventory is empty. Import devices first: mvpc device import FILE"
+        )
 
 
 def _open(path: Path) -> sqlite3.Connection:
     if not path.is_file() or not path.stat().st_size:  # empty: the disk was full when it was made
-        hint = "Import devices first: `mvpc device import FILE`"
+        hint = "Import devices first: mvpc device import FILE"
         raise MvpcError("there is no inventory yet", where=str(path), hint=hint)
     with schema.in_words(path):
         uri = f"{path.resolve().as_uri()}?mode=ro"
@@ -249,5 +253,5 @@ def _open(path: Path) -> sqlite3.Connection:
     raise MvpcError(
         f"the database was written by an older mvpc (tables {found or 'missing'}, this mvpc needs {schema.VERSION})",
         where=str(path),
-        hint="Bring it up to date with `mvpc device migrate`; a backup is kept",
+        hint="Bring it up to date: mvpc device migrate (a backup is kept)",
     )

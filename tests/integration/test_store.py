@@ -126,7 +126,7 @@ def test_a_unique_beginning_is_enough(reader: Reader):
     [
         ("nb-0000", "'nb-0000' fits 2 devices: nb-000042, nb-000043. Write more of the name."),
         ("nb-00042", "no device is called 'nb-00042'. Perhaps nb-000042 or"),
-        ("%", "no device is called '%'. See `mvpc device list`."),
+        ("%", "no device is called '%'. See all with: mvpc device list."),
         ("' OR 1=1 --", "no device is called"),
         ("", "no device was named."),
     ],
@@ -332,7 +332,7 @@ def test_only_the_owner_can_read_the_database(path: Path, store: Store):
 
 
 def test_a_missing_database_says_how_to_begin(path: Path):
-    with pytest.raises(MvpcError, match=r"there is no inventory yet\. Import devices first: `mvpc device import FILE`"):
+    with pytest.raises(MvpcError, match=r"there is no inventory yet\. Import devices first: mvpc device import FILE"):
         Reader(path)
     assert not path.parent.exists()
 
@@ -354,7 +354,7 @@ def test_a_database_of_a_newer_mvpc_is_left_alone(path: Path, store: Store):
 
 def test_a_reader_of_an_older_database_says_how_to_bring_it_up_to_date(path: Path, store: Store):
     set_version(path, "0000")
-    with pytest.raises(MvpcError, match="Bring it up to date with `mvpc device migrate`"):
+    with pytest.raises(MvpcError, match="Bring it up to date: mvpc device migrate"):
         Reader(path)
 
 

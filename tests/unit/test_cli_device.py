@@ -238,7 +238,7 @@ def test_a_new_device_needs_its_names_and_its_place(project: Path):
 def test_before_the_first_import_the_next_step_is_named(project: Path):
     empty = mvpc("list")
     assert empty.exit_code == 1
-    assert "there is no inventory yet. Import devices first: `mvpc device import FILE`" in empty.stderr
+    assert "there is no inventory yet. Import devices first: mvpc device import FILE" in empty.stderr
 
 
 def test_looking_loads_no_sqlalchemy(filled: Path):

@@ -86,6 +86,14 @@ def test_a_secret_and_a_folder_cannot_share_a_name(project: Path, first: str, se
     assert [path.name for path in (project / ".mvpc/secrets").rglob(".*")] == []
 
 
+def test_where_no_secret_is_stored_it_says_so_and_how_to_store_one(project: Path):
+    assert mvpc("secret", "list").stdout == "0 secrets; store one with: mvpc secret set NAME\n"
+
+
+def test_a_question_is_not_followed_by_a_full_stop(project: Path):
+    assert mvpc("rollout", "purge").stderr == "mvpc: which laptops? Name them, or give --expired.\n"
+
+
 def test_only_one_laptop_is_asked_live(project: Path):
     assert mvpc("status", "--live").exit_code == 2
 

@@ -81,6 +81,8 @@ def test_a_sleeping_laptop_is_no_failure_and_the_plan_says_what_waits():
     asleep = subject(probe=a_probe(reach=Reach.UNREACHABLE), recorded=recorded(base="a", vpn="a", wifi="a"))
     assert only_skip(make_plan("all", [asleep])) == (Skip.UNREACHABLE, "software waits")
     assert [change.component for change in waiting([asleep])] == ["software"]
+    newer = subject(probe=a_probe(reach=Reach.UNREACHABLE), recorded=recorded(base="a", vpn="a"))
+    assert only_skip(make_plan("all", [newer])) == (Skip.UNREACHABLE, "wifi, software wait")
 
 
 def test_a_laptop_with_a_strange_host_key_is_refused_with_the_reason():
