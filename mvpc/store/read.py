@@ -128,8 +128,9 @@ class Reader(CertificateQueries):
 
     def rollout(self, number: int) -> RolloutRecord:
         """One rollout with its plan and all results; raises NotFoundError."""
+        query = "SELECT rollout.*, plan FROM rollout JOIN rollout_plan ON rollout = id WHERE id = ?"
         with schema.in_words(self._path):
-            row = self._connection.execute("SELECT * FROM rollout WHERE id = ?", (min(number, _HIGHEST),)).fetchone()
+            row = self._connection.execute(query, (min(number, _HIGHEST),)).fetchone()
             if row:
                 results = self._results("result.rollout = ?", (number,))
                 verified = self._proofs(number)

@@ -61,7 +61,7 @@ class DeviceEventRow(SQLModel, table=True):
 
 
 class RolloutTable(SQLModel, table=True):
-    """One rollout with its plan."""
+    """One rollout, in a small row: SQLite reads all of it for its last column, and writes all of it at most changes."""
 
     __tablename__ = "rollout"
     __table_args__ = _NUMBERED
@@ -83,10 +83,20 @@ class RolloutTable(SQLModel, table=True):
     actor: str
     scope: str
     plan_hash: str
-    plan: str
-    """JSON."""
     counts: str
     """JSON: outcome -> devices; empty until the rollout has ended."""
+
+
+class RolloutPlanRow(SQLModel, table=True):
+    """The plan of a rollout, which never changes, and has megabytes for a whole fleet."""
+
+    __tablename__ = "rollout_plan"
+
+    rollout: int = Field(
+        sa_column=Column(Integer, ForeignKey("rollout.id"), primary_key=True, autoincrement=False, nullable=False)
+    )
+    plan: str
+    """JSON."""
 
 
 class LeaseRow(SQLModel, table=True):

@@ -24,6 +24,7 @@ from mvpc.store.process import BEAT_SECONDS, beat, is_alive, own_process
 from mvpc.store.tables import table_of
 
 _ROLLOUT = table_of(tables.RolloutTable)
+_PLAN = table_of(tables.RolloutPlanRow)
 _APPROVAL = table_of(tables.ApprovalRow)
 _PROOF = table_of(tables.ProofRow)
 _INPUTS = table_of(tables.ComponentInputs)
@@ -76,12 +77,12 @@ class Store:
             "ring": 0,
             "scope": plan.scope,
             "plan_hash": plan.hash,
-            "plan": rows.plan_text(plan),
             "schedule": rows.schedule_text(schedule),
             "counts": "{}",
         }
         with writing(self._engine, self._path) as connection:
             number = int(connection.execute(insert(_ROLLOUT).returning(_ROLLOUT.c.id), row).scalar_one())
+            connection.execute(insert(_PLAN), {"rollout": number, "plan": rows.plan_text(plan)})
             leases.take(connection, number, inventory.numbers(connection, plan.devices, self._path))
             return number
 
@@ -114,8 +115,7 @@ class Store:
         here = _ROLLOUT.c.id == rollout
         with writing(self._engine, self._path) as connection:
             leases.require(connection, rollout)
-            # Only when it is another one: SQLite writes the row as a whole, and the plan of a fleet has megabytes.
-            connection.execute(update(_ROLLOUT).where(here, _ROLLOUT.c.ring != ring), {"ring": ring})
+            connection.execute(update(_ROLLOUT).where(here), {"ring": ring})
             wish = connection.execute(select(_ROLLOUT.c.wish).where(here)).scalar_one()
         return RolloutState(wish) if wish else None
 

@@ -148,6 +148,17 @@ def test_a_rollout_that_hangs_can_be_cancelled_and_is_heard_no_more(path: Path, 
         assert reader.rollout(number).row.state is RolloutState.CANCELLED
 
 
+def test_a_wish_writes_little_however_large_the_plan_is(path: Path, store: Store):
+    megabyte = replace(PLAN, changes=(replace(PLAN.changes[0], reason="x" * 1_000_000),))
+    number = store.begin_rollout(megabyte, actor="ute", at=NOON)
+    log = path.with_name(f"{path.name}-wal")
+    with Reader(path) as reader:  # keeps SQLite from emptying its log
+        assert reader.rollout(number).plan == megabyte
+        before = log.stat().st_size
+        store.wish(number, RolloutState.PAUSED)
+        assert log.stat().st_size - before < 100_000
+
+
 def test_while_it_works_a_rollout_gives_signs_of_life(path: Path, store: Store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(write, "BEAT_SECONDS", 0.01)
     number = store.begin_rollout(PLAN, actor="ute", at=NOON)

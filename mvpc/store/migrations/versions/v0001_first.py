@@ -30,6 +30,7 @@ def downgrade() -> None:
         "proof",
         "deferred",
         "lease",
+        "rollout_plan",
         "rollout",
         "enrolment_token",
         "certificate",
@@ -110,8 +111,13 @@ def _rollouts() -> None:
         _text("ended", nullable=True),
         *map(_text, ("state", "reason")),
         sa.Column("ring", sa.Integer(), nullable=False),
-        *map(_text, ("wish", "process", "beat", "schedule", "actor", "scope", "plan_hash", "plan", "counts")),
+        *map(_text, ("wish", "process", "beat", "schedule", "actor", "scope", "plan_hash", "counts")),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "rollout_plan",
+        sa.Column("rollout", sa.Integer(), sa.ForeignKey("rollout.id"), primary_key=True, autoincrement=False),
+        _text("plan"),
     )
     op.create_table(
         "lease",
