@@ -15,6 +15,18 @@ VERSION = "0001"
 BUSY_SECONDS = 10
 """How long to wait for another process that is writing."""
 
+_SAID = (
+    (("is full",), "the database cannot be written", "Free some space; what it holds is safe"),
+    (("disk i/o",), "the database cannot be written", "Check the disk"),
+    (("unable to open", "readonly"), "the database cannot be opened", "Check owner and mode of file and folder"),
+    (
+        ("no such table", "no such column", "has no column"),
+        "the database has other tables than this mvpc needs",
+        "Use the mvpc that wrote it, or move the file away and import the devices again",
+    ),
+)
+"""Words of SQLite -> what they mean, and the next step."""
+
 
 @contextmanager
 def in_words(path: Path) -> Iterator[None]:
@@ -38,16 +50,9 @@ def explained(error: sqlite3.Error, path: Path) -> MvpcError:
             where=str(path),
             hint="Wait until that mvpc has finished, then try again",
         )
-    if "is full" in text:
-        return MvpcError(
-            f"the database cannot be written ({error})", where=str(path), hint="Free some space; what it holds is safe"
-        )
-    if "disk i/o" in text:
-        return MvpcError(f"the database cannot be written ({error})", where=str(path), hint="Check the disk")
-    if "unable to open" in text or "readonly" in text:
-        return MvpcError(
-            f"the database cannot be opened ({error})", where=str(path), hint="Check owner and mode of file and folder"
-        )
+    for words, what, hint in _SAID:
+        if any(word in text for word in words):
+            return MvpcError(f"{what} ({error})", where=str(path), hint=hint)
     return damaged(path)
 
 

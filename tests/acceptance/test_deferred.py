@@ -184,7 +184,7 @@ def test_a_broken_profile_that_stopped_in_the_pilot_ring_does_not_reach_laptops_
     assert admin.json("rollout", "waiting")["laptops"] == []
 
 
-def test_an_old_controller_that_wakes_up_is_refused_by_the_laptops(admin: Admin):
+def test_an_old_controller_that_wakes_up_has_lost_its_laptops_and_changes_nothing(admin: Admin):
     set_profile(admin, 6)
     before = newest(admin)["id"]
     old = begin(admin, "rollout", "--all", "--yes")

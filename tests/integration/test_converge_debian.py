@@ -362,6 +362,14 @@ def test_a_keyfile_that_network_manager_refuses_is_an_error(debian):
     assert debian.apply(bad).error == "still so after the change: connection bad is unknown to NetworkManager"
 
 
+def test_a_controller_that_was_overtaken_is_refused_by_the_laptop_itself(debian):
+    new, old = (File(path="/etc/motd", content=f"{word}\n") for word in ("new", "old"))
+    assert debian.ask("apply", component(new), generation=7).error == ""
+    refused = debian.ask("apply", component(old, digest="d0"), generation=6)
+    assert refused.error == "generation 6 is older than 7, which was applied already"
+    assert debian.sh("cat /etc/motd") == "new"
+
+
 def test_without_room_on_the_disk_nothing_is_begun(debian):
     debian.sh("mount -t tmpfs -o size=100m tmpfs /var")
     failed = debian.apply(sshd("LoginGraceTime 47\n"))

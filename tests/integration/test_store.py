@@ -358,6 +358,13 @@ def test_a_reader_of_an_older_database_says_how_to_bring_it_up_to_date(path: Pat
         Reader(path)
 
 
+def test_a_database_with_other_tables_is_not_called_damaged(path: Path, store: Store):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE rollout_plan")
+    with Reader(path) as reader, pytest.raises(MvpcError, match=r"has other tables than this mvpc needs \(no such"):
+        reader.rollout(1)
+
+
 def test_a_database_is_copied_before_it_is_migrated(path: Path, store: Store):
     set_version(path, "0000")
     with pytest.raises(MvpcError, match="the tables cannot be brought up to date"):
