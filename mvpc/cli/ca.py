@@ -13,6 +13,7 @@ from mvpc.authorities import AUTHORITIES, publish
 from mvpc.cli.authorities import authorities, publish_revocations, register, renew, revoked
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project, now
+from mvpc.cli.options import JsonOption
 from mvpc.cli.words import count, local
 from mvpc.errors import InputError
 from mvpc.identity import current
@@ -23,8 +24,6 @@ from mvpc.ssh import certificate_path, make_key
 from mvpc.store.read import Reader
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()

@@ -11,14 +11,13 @@ import typer
 from mvpc.catalogue import FUNCTIONS, Kit, PackagedProduct, Product, WebService, load_catalogue
 from mvpc.cli.console import BAD, OK, print_json, print_table, say
 from mvpc.cli.context import current_project
+from mvpc.cli.options import JsonOption
 from mvpc.cli.words import count, shown
 from mvpc.errors import InputError, NotFoundError, Problem
 from mvpc.profiles import Layers, in_order, suggestion
 from mvpc.yamlfile import MappingNode, ScalarNode
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()

@@ -8,7 +8,7 @@ import typer
 
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project
-from mvpc.cli.planning import JsonOption
+from mvpc.cli.options import JsonOption
 from mvpc.errors import NotFoundError
 from mvpc.images import build, find_image, load_definition
 

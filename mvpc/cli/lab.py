@@ -13,7 +13,7 @@ import typer
 from mvpc.chances import MARKER, Chances
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import actor, current_project, now, today
-from mvpc.cli.planning import JsonOption
+from mvpc.cli.options import JsonOption
 from mvpc.cli.words import count
 from mvpc.errors import InputError
 from mvpc.images import Image, find_image

@@ -10,11 +10,11 @@ import typer
 
 from mvpc.cli.console import print_json, say
 from mvpc.cli.context import current_project, login, today
+from mvpc.cli.options import JsonOption
 from mvpc.cli.planning import (
     AuthorityOption,
     DeviceOption,
     FullOption,
-    JsonOption,
     RessortOption,
     RingsOption,
     examine,

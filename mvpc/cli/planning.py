@@ -31,7 +31,6 @@ RingsOption = Annotated[
 FullOption = Annotated[
     bool, typer.Option("--full", help="Every component of every laptop, whatever ledgers and digests say.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JsonLinesOption = Annotated[
     bool, typer.Option("--json", help="Print JSON Lines: each event as it happens, everything in the last line.")
 ]

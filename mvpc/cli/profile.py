@@ -14,6 +14,7 @@ from mvpc.catalogue import load_catalogue
 from mvpc.cli.console import BAD, DIM, OK, print_json, print_table, say
 from mvpc.cli.context import current_project, today
 from mvpc.cli.keyfiles import keyfile_problems, usable_key
+from mvpc.cli.options import JsonOption, LaptopArgument
 from mvpc.cli.words import count, shown
 from mvpc.errors import InputError, NotFoundError, Problem
 from mvpc.fleet import Fleet
@@ -25,8 +26,6 @@ from mvpc.store.read import Reader
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
-DeviceArgument = Annotated[str, typer.Argument(help="Hostname, inventory number or serial, or how one begins.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _NAMED = 3
 """How many devices a line of `diff` names."""
@@ -122,7 +121,7 @@ def _check_as_json(report: Report, problems: Sequence[Problem], devices: Sequenc
 
 
 @app.command()
-def show(device: DeviceArgument, as_json: JsonOption = False) -> None:
+def show(device: LaptopArgument, as_json: JsonOption = False) -> None:
     """Show every setting of a device, with the line that it comes from."""
     fleet = _fleet()
     found, profile = _profile_of(fleet, device)
@@ -137,7 +136,7 @@ def show(device: DeviceArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def explain(
-    device: DeviceArgument,
+    device: LaptopArgument,
     path: Annotated[str, typer.Argument(help="A setting such as vpn.tunnel, or a part such as wifi.")],
     as_json: JsonOption = False,
 ) -> None:
@@ -242,7 +241,7 @@ def _side(value: object, place: str) -> str:
 
 @app.command()
 def render(
-    device: DeviceArgument,
+    device: LaptopArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="New or empty folder for the files.")],
     as_json: JsonOption = False,
 ) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from mvpc.cli.console import print_json, say
 from mvpc.cli.context import current_project
+from mvpc.cli.options import JsonOption
 from mvpc.errors import InputError, MvpcError
 from mvpc.secret import REFERENCE
 
@@ -49,7 +50,7 @@ def set_secret(
 
 
 @app.command("list")
-def list_secrets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_secrets(as_json: JsonOption = False) -> None:
     """Name the stored secrets. Values are never shown."""
     folder = current_project().secrets
     files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mvpc.cli.context import current_project, now, today
+from mvpc.cli.options import JsonOption
 from mvpc.cli.words import ago, local
 from mvpc.model import Certificate, Device, Probe, Reach
 from mvpc.project import Project
@@ -36,7 +37,7 @@ def status(
         typer.Argument(help="Hostname, inventory number or serial, or how one begins. Without it: the whole fleet."),
     ] = "",
     live: Annotated[bool, typer.Option("--live", help="Ask the laptop itself, in one SSH round trip.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what we believe of one laptop, or count the fleet by ressort and verdict."""
     project = current_project()

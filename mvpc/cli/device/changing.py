@@ -11,6 +11,7 @@ import typer
 from mvpc.cli.console import confirm, print_json, say
 from mvpc.cli.context import actor, current_project, now
 from mvpc.cli.device.words import as_words, difference_data, show_import
+from mvpc.cli.options import LaptopArgument
 from mvpc.cli.words import count
 from mvpc.errors import InputError, Problem
 from mvpc.inventory.columns import TITLES, field_of
@@ -25,7 +26,6 @@ from mvpc.store.read import Reader
 if TYPE_CHECKING:
     from mvpc.store.write import Store
 
-Laptop = Annotated[str, typer.Argument(help="Hostname, inventory number or serial; a unique beginning is enough.")]
 Laptops = Annotated[list[str], typer.Argument(help="Hostnames, inventory numbers or serials.")]
 
 Assignments = Annotated[
@@ -81,7 +81,7 @@ def import_devices(
         say(f"{count(len(found.difference.new) + len(found.difference.changed), 'device')} imported")
 
 
-def set_fields(laptop: Laptop, assignments: Assignments) -> None:
+def set_fields(laptop: LaptopArgument, assignments: Assignments) -> None:
     """Change fields of one device. `room=` empties a field."""
     given = _fields(assignments)
     project = current_project()

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from mvpc.cli.device.changing import Laptop
+from mvpc.cli.options import JsonOption, LaptopArgument
 
 
 def token(
-    laptop: Laptop,
+    laptop: LaptopArgument,
     minutes: Annotated[int, typer.Option(min=1, max=60, help="How long it is good for.")] = 60,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Allow one laptop to be enrolled once. The token is shown now and never again; an older one becomes void."""
     from mvpc.cli.enrolling import allow  # noqa: PLC0415 - loads SQLAlchemy, paramiko and cryptography
@@ -21,7 +21,7 @@ def token(
 
 
 def enroll(
-    laptop: Laptop,
+    laptop: LaptopArgument,
     words: Annotated[
         str, typer.Option(help="The six words as the laptop shows them, instead of being asked whether they agree.")
     ] = "",
@@ -35,7 +35,7 @@ def enroll(
     carry_out(laptop, words=words)
 
 
-def lost(laptop: Laptop, reason: Annotated[str, typer.Option(help="What happened.")] = "lost") -> None:
+def lost(laptop: LaptopArgument, reason: Annotated[str, typer.Option(help="What happened.")] = "lost") -> None:
     """Revoke everything a lost laptop could prove itself with, and publish that, in one step."""
     from mvpc.cli.enrolling import give_up  # noqa: PLC0415 - as above
 

@@ -14,6 +14,7 @@ import typer
 from mvpc.cli.console import print_json, print_table, say, terminal
 from mvpc.cli.context import current_project, now
 from mvpc.cli.device.words import as_words, event_data
+from mvpc.cli.options import JsonOption, LaptopArgument
 from mvpc.cli.words import count, local
 from mvpc.errors import InputError, NotFoundError
 from mvpc.inventory.export import to_csv, to_plain
@@ -22,7 +23,6 @@ from mvpc.organisation import Organisation, load_organisation
 from mvpc.project import Project
 from mvpc.store.read import Reader
 
-Laptop = Annotated[str, typer.Argument(help="Hostname, inventory number or serial; a unique beginning is enough.")]
 Text = Annotated[str, typer.Argument(help="Part of a name, number, model, place or address.", show_default=False)]
 InRessort = Annotated[str, typer.Option("--ressort", help="Only devices of this ressort, as it is cut today.")]
 OfAuthority = Annotated[str, typer.Option("--authority", help="Only devices of this authority.")]
@@ -30,7 +30,6 @@ AtSite = Annotated[str, typer.Option("--site", help="Only devices at this site."
 OfModel = Annotated[str, typer.Option("--model", help="Only devices with this in vendor and model.")]
 InState = Annotated[LifeCycle | None, typer.Option("--state", help="Only devices in this state.")]
 WithOs = Annotated[str, typer.Option("--os", help="Only devices with this system: debian, debian-13, windows.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _LISTED = ("hostname", "inventory_number", "model", "os", "workplace", "authority", "site", "room", "state")
 _DISPENSABLE = ("model", "os", "workplace")
 _WIDE = 100
@@ -47,7 +46,7 @@ def list_devices(
     model: OfModel = "",
     state: InState = None,
     os: WithOs = "",
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
     as_csv: AsCsv = False,
 ) -> None:
     """List devices. Without a filter, all of them."""
@@ -89,7 +88,7 @@ def export(
     say(f"{count(len(found), 'device')} written to {file}")
 
 
-def show(laptop: Laptop, as_json: AsJson = False) -> None:
+def show(laptop: LaptopArgument, as_json: JsonOption = False) -> None:
     """Show one device with its history."""
     project = current_project()
     with Reader(project.database) as records:

@@ -9,7 +9,7 @@ import typer
 
 from mvpc.cli.console import print_json, print_table
 from mvpc.cli.context import current_project
-from mvpc.cli.planning import JsonOption
+from mvpc.cli.options import JsonOption
 from mvpc.cli.words import local
 from mvpc.store.read import Reader
 

@@ -11,7 +11,8 @@ import typer
 
 from mvpc.cli.console import BAD, DIM, WARN, print_json, print_table, say
 from mvpc.cli.context import current_project
-from mvpc.cli.planning import JsonOption, plan_as_json
+from mvpc.cli.options import JsonOption
+from mvpc.cli.planning import plan_as_json
 from mvpc.cli.planview import show_work
 from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.words import count, local

@@ -11,7 +11,7 @@ import typer
 
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project, now
-from mvpc.cli.planning import JsonOption
+from mvpc.cli.options import JsonOption
 from mvpc.cli.words import count, local
 from mvpc.deferred import Waits, queue
 from mvpc.errors import InputError
