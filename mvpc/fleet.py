@@ -24,7 +24,7 @@ from mvpc.plan import Subject, Thoroughness, make_plan, not_managed
 from mvpc.project import Project
 from mvpc.render import Renderer, role_runs
 from mvpc.secret import Secret, SecretFolder, invented
-from mvpc.settings import Profiles
+from mvpc.settings import Profile, Profiles
 from mvpc.store.read import Reader
 
 _AS_NEEDED = Thoroughness()
@@ -147,13 +147,16 @@ class Fleet:
 
     def role_runs(self, device: Device) -> tuple[RoleRun, ...]:
         """The site's own roles that the laptop's profile names; raises InputError."""
-        profile = self.profiles.of(
+        return tuple(role_runs(self.profile_of(device).settings.local, self.profiles.roles))
+
+    def profile_of(self, device: Device) -> Profile:
+        """What the layers of the laptop say; raises InputError."""
+        return self.profiles.of(
             workplace=device.workplace,
             ressort=self.ressort_of(device),
             authority=device.authority,
             hostname=device.hostname,
         )
-        return tuple(role_runs(profile.settings.local, self.profiles.roles))
 
     def subjects(self, devices: Sequence[Device]) -> list[Subject]:
         """Everything that a plan needs to know of each laptop, but what it says itself.

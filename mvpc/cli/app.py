@@ -27,6 +27,7 @@ COMMANDS = (
     LazyCommand("device", "mvpc.cli.device", "Keep the inventory of laptops."),
     LazyCommand("profile", "mvpc.cli.profile", "Check, explain, compare and render profiles."),
     LazyCommand("catalogue", "mvpc.cli.catalogue", "See and check the software that profiles may choose."),
+    LazyCommand("software", "mvpc.cli.software", "See what software really runs where."),
     LazyCommand("secret", "mvpc.cli.secret", "Store the secrets that profiles refer to."),
     LazyCommand("ca", "mvpc.cli.ca", "Keep the certificate authorities of laptops and logins."),
     LazyCommand("image", "mvpc.cli.image", "Build images for laptops."),

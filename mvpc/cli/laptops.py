@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mvpc.cli.context import now
+from mvpc.device.software import SoftwareQuestion
 from mvpc.project import Project
 from mvpc.rollout import Prober, Runner
 
 
-def prober(project: Project, *, updates: bool = False) -> Prober:
-    """Asks the laptops of this project how they are; with `updates`, also how many updates wait, which is dear."""
+def prober(
+    project: Project, *, updates: bool = False, software: Mapping[str, SoftwareQuestion] | None = None
+) -> Prober:
+    """Asks the laptops of this project how they are; with `updates`, also how many updates wait, which is dear.
+
+    Args:
+        project: whose laptops.
+        updates: whether pending updates are counted.
+        software: hostname -> what a laptop is asked about its software. Simulated ones have none.
+    """
     if project.chances:
         from mvpc.simulated import Laptops, SimulatedProber  # noqa: PLC0415
 
@@ -22,6 +33,7 @@ def prober(project: Project, *, updates: bool = False) -> Prober:
         key=project.ssh_key,
         now=now,
         updates=updates,
+        software=software or {},
         authority=host_authority(project),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mvpc.model.answers import ComponentResult, ComponentState, DeviceSeen, Outcome, Probe, Reach
+from mvpc.model.answers import ComponentResult, ComponentState, DeviceSeen, Outcome, Probe, Reach, SoftwareSeen
 from mvpc.model.bundles import (
     COMPONENTS,
     Bundle,
@@ -41,6 +41,7 @@ from mvpc.model.events import (
 from mvpc.model.plans import Action, Change, Edit, Gate, Plan, PlannedRing, Ring, Skip, Skipped
 from mvpc.model.rollouts import RESUMABLE, Deferred, HostWork, RolloutRecord, RolloutRow, RolloutState
 from mvpc.model.schedules import ANY_TIME, CatchUp, Schedule, Window
+from mvpc.model.software import InstalledPackage, SoftwareAnswer
 
 __all__ = [
     "ANY_TIME",
@@ -71,6 +72,7 @@ __all__ = [
     "GateJudged",
     "HostWork",
     "Identity",
+    "InstalledPackage",
     "LifeCycle",
     "Origin",
     "Outcome",
@@ -96,6 +98,8 @@ __all__ = [
     "Schedule",
     "Skip",
     "Skipped",
+    "SoftwareAnswer",
+    "SoftwareSeen",
     "Source",
     "Token",
     "Unit",

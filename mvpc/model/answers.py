@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from mvpc.model.bundles import Scalar
+from mvpc.model.software import SoftwareAnswer
 
 
 class Reach(StrEnum):
@@ -35,6 +36,8 @@ class Probe:
     drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Component -> what differs from the ledger, in words."""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    software: SoftwareAnswer | None = None
+    """What it said about its software, if it was asked."""
 
 
 class Outcome(StrEnum):
@@ -111,3 +114,21 @@ class DeviceSeen:
     drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Without what a rollout has repaired since."""
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftwareSeen:
+    """What we know of the software of one laptop."""
+
+    device: str
+    asked: datetime
+    """When it was last tried."""
+    reach: Reach
+    detail: str = ""
+    """Why it was not reached; empty when it was."""
+    answered: datetime | None = None
+    """When it last answered; packages and checks are of then."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Package -> version, of the packages that products of the catalogue are made of."""
+    checks: Mapping[str, str] = field(default_factory=dict)
+    """As in `SoftwareAnswer`."""

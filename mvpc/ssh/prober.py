@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,11 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from mvpc.device import FORMAT, Answer, parse_answer, program
-from mvpc.model import Device, Outcome, Probe, Reach
+from mvpc.device.software import SoftwareQuestion, parse_software
+from mvpc.model import Device, Outcome, Probe, Reach, SoftwareAnswer
 from mvpc.ssh.calls import Calls
-from mvpc.ssh.session import Login, NotReachedError, connect, exchange, load_key, silence
+from mvpc.ssh.session import ANSWER_SECONDS, Login, NotReachedError, connect, exchange, load_key, silence
 from mvpc.ssh.trust import HostAuthority
 from mvpc.text import safe
+
+_CHECKS_SECONDS = 240
+"""What a laptop that is asked about its software may take longer; the device program gives up before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +37,9 @@ class SshProber:
     """Whose host certificates are believed beside the host keys of the inventory."""
     updates: bool = False
     """Whether laptops shall count their pending updates as well: it takes each of them longer than all the rest."""
+
+    software: Mapping[str, SoftwareQuestion] = field(default_factory=dict)
+    """Hostname -> what the laptop is asked about its software besides."""
 
     def probe(self, devices: Sequence[Device]) -> Iterator[Probe]:
         """Ask every device; yields answers as they come, one for each device.
@@ -60,21 +67,23 @@ class SshProber:
     def _ask(self, login: Login, device: Device, connection: socket.socket | None) -> Probe:
         try:
             with connection or connect(device, self.port) as connected:
-                answer = parse_answer(
-                    exchange(device, login, connected, program(_question(device, updates=self.updates)))
-                )
+                asked = self.software.get(device.hostname)
+                text = program(_question(device, updates=self.updates, software=asked))
+                seconds = ANSWER_SECONDS + (_CHECKS_SECONDS if asked else 0)
+                answer = parse_answer(exchange(device, login, connected, text, seconds=seconds))
+                said = parse_software(answer.facts.get("software"), asked) if asked and not answer.error else None
         except NotReachedError as reason:
             return self._unanswered(device, reason.reach, str(reason))
         except ValueError as error:
             return self._unanswered(device, Reach.BROKEN, f"its answer is no valid report: {error}")
         if answer.error:
             return self._unanswered(device, Reach.BROKEN, answer.error)
-        return self._answered(device, answer)
+        return self._answered(device, answer, said)
 
     def _unanswered(self, device: Device, reach: Reach, detail: str) -> Probe:
         return Probe(device=device.hostname, at=self.now(), reach=reach, detail=safe(detail, limit=300))
 
-    def _answered(self, device: Device, answer: Answer) -> Probe:
+    def _answered(self, device: Device, answer: Answer, software: SoftwareAnswer | None) -> Probe:
         return Probe(
             device=device.hostname,
             at=self.now(),
@@ -86,7 +95,8 @@ class SshProber:
                 for part in answer.components
                 if part.outcome != Outcome.UNCHANGED
             },
-            facts=answer.facts,
+            facts={name: fact for name, fact in answer.facts.items() if name != "software"},
+            software=software,
         )
 
 
@@ -133,7 +143,7 @@ class _Inquiry:
                 connection.close()
 
 
-def _question(device: Device, *, updates: bool) -> dict[str, object]:
+def _question(device: Device, *, updates: bool, software: SoftwareQuestion | None) -> dict[str, object]:
     return {
         "format": FORMAT,
         "action": "probe",
@@ -143,4 +153,5 @@ def _question(device: Device, *, updates: bool) -> dict[str, object]:
         "updates": updates,
         "undo": "",
         "components": [],
+        **({"software": software.to_request()} if software else {}),
     }

@@ -51,15 +51,17 @@ class NotReachedError(Exception):
         self.reach = reach
 
 
-def exchange(device: Device, login: Login, connection: socket.socket, program: str) -> str:
-    """Send the program over a new connection and return what it printed; raises NotReachedError."""
+def exchange(
+    device: Device, login: Login, connection: socket.socket, program: str, *, seconds: int = ANSWER_SECONDS
+) -> str:
+    """Send the program over a new connection; what it printed within so many seconds, or NotReachedError."""
     client = paramiko.SSHClient()
     try:
         trust = HostTrust(device, login.authority)
         client.set_missing_host_key_policy(trust)
         address = connection.getpeername()
         _log_in(client, device, login, connection, trust)
-        return _run(client, program, address)
+        return _run(client, program, address, seconds)
     except DistrustedError as error:
         raise NotReachedError(Reach.REFUSED, str(error)) from error
     finally:
@@ -127,22 +129,20 @@ def _log_in(
         raise NotReachedError(Reach.UNREACHABLE, f"SSH did not come up ({error})") from error
 
 
-_SLOW = f"it let us in, but gave no answer within {ANSWER_SECONDS} s"
-
-
-def _run(client: paramiko.SSHClient, text: str, address: Any) -> str:
+def _run(client: paramiko.SSHClient, text: str, address: Any, seconds: int = ANSWER_SECONDS) -> str:
     """Run the program on the laptop; everything it says is bounded in size and time."""
-    deadline = time.monotonic() + ANSWER_SECONDS
+    deadline = time.monotonic() + seconds
+    slow = f"it let us in, but gave no answer within {seconds} s"
     try:
-        stdin, stdout, stderr = client.exec_command(COMMAND, timeout=ANSWER_SECONDS)
+        stdin, stdout, stderr = client.exec_command(COMMAND, timeout=seconds)
         stdin.write(text)
         stdin.channel.shutdown_write()
-        printed = _read(stdout, deadline)
+        printed = _read(stdout, deadline, slow)
         if stdout.channel.recv_exit_status() != 0 and not printed.strip():
             complaint = stderr.read(400).decode(errors="replace").strip()
             raise NotReachedError(Reach.BROKEN, f"the program did not run: {complaint or 'no reason given'}")
     except TimeoutError as error:
-        raise _silence(address, _SLOW) from error
+        raise _silence(address, slow) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise _silence(address, f"the connection broke off ({str(error) or type(error).__name__})") from error
     return printed.decode(errors="replace")
@@ -158,14 +158,14 @@ def _silence(address: Any, detail: str) -> NotReachedError:
     return NotReachedError(Reach.BROKEN if there else Reach.UNREACHABLE, detail)
 
 
-def _read(stream: paramiko.ChannelFile, deadline: float) -> bytes:
+def _read(stream: paramiko.ChannelFile, deadline: float, slow: str) -> bytes:
     printed = bytearray()
     while chunk := stream.read(65536):
         printed += chunk
         if len(printed) > ANSWER_BYTES:
             raise NotReachedError(Reach.BROKEN, f"its answer is longer than {ANSWER_BYTES >> 20} MiB")
         if time.monotonic() > deadline:
-            raise NotReachedError(Reach.BROKEN, _SLOW)
+            raise NotReachedError(Reach.BROKEN, slow)
     return bytes(printed)
 
 

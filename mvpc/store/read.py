@@ -24,10 +24,12 @@ from mvpc.model import (
     RolloutRow,
     RolloutState,
     Scalar,
+    SoftwareSeen,
 )
 from mvpc.store import rows, schema
 from mvpc.store.certificates import CertificateQueries
 from mvpc.store.search import conditions, encodable, escaped
+from mvpc.store.software import software_seen
 
 _DEFERRED = (
     "(SELECT deferred.*, rollout.state, reason, process, beat, ended, schedule "
@@ -117,6 +119,11 @@ class Reader(CertificateQueries):
         """Hostname -> what probes last learned of it; of all devices when none are named."""
         with schema.in_words(self._path):
             return {row["hostname"]: rows.seen(row) for row in self._of_devices("device_state", hostnames)}
+
+    def software_states(self, hostnames: Collection[str] | None = None) -> dict[str, SoftwareSeen]:
+        """Hostname -> what it last said about its software; those that were never asked are left out."""
+        with schema.in_words(self._path):
+            return {row["hostname"]: software_seen(row) for row in self._of_devices("software_state", hostnames)}
 
     # --- rollouts
 

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, bindparam, delete, func, literal_column, upda
 from mvpc.model import ComponentResult, Probe, Reach
 from mvpc.store import rows, tables
 from mvpc.store.bulk import many, put
+from mvpc.store.software import software_row
 from mvpc.store.tables import table_of
 
 _SEEN = table_of(tables.DeviceStateRow)
 _COMPONENT = table_of(tables.ComponentStateRow)
+_SOFTWARE = table_of(tables.SoftwareStateRow)
 
 _SELDOM = ("updates_pending", "updates_counted")
 """Facts that laptops are seldom asked for; what they last said stays until then."""
@@ -30,10 +32,18 @@ def note(connection: Connection, numbers: Mapping[str, int], probes: Sequence[Pr
     put(connection, _SEEN, silent, only=("at", "reach", "detail"))
 
 
+def note_software(connection: Connection, numbers: Mapping[str, int], probes: Sequence[Probe]) -> None:
+    """Store what laptops said about their software; the last answer of one that gave none stays."""
+    answered = [software_row(numbers[probe.device], probe) for probe in probes if probe.software]
+    silent = [software_row(numbers[probe.device], probe) for probe in probes if not probe.software]
+    put(connection, _SOFTWARE, answered)
+    put(connection, _SOFTWARE, silent, only=("asked", "reach", "detail"))
+
+
 def forget(connection: Connection, numbers: Sequence[int]) -> None:
     """Believe nothing any more of what these laptops said and proved."""
     gone = [{"of": number} for number in numbers]
-    for table in (_SEEN, _COMPONENT):
+    for table in (_SEEN, _COMPONENT, _SOFTWARE):
         many(connection, delete(table).where(table.c.device == bindparam("of")), gone)
 
 

@@ -234,3 +234,19 @@ class DeviceStateRow(SQLModel, table=True):
     digests: str
     drift: str
     facts: str
+
+
+class SoftwareStateRow(SQLModel, table=True):
+    """What one laptop last said about its software."""
+
+    __tablename__ = "software_state"
+
+    device: int = Field(sa_column=Column(Integer, ForeignKey("device.number"), primary_key=True, autoincrement=False))
+    asked: str
+    reach: str
+    detail: str
+    answered: str | None = None
+    packages: str
+    """JSON: package -> version."""
+    checks: str
+    """JSON: product -> why it does not work."""

@@ -204,6 +204,12 @@ class Store:
             numbers = inventory.numbers(connection, {probe.device for probe in probes}, self._path)
             seen.note(connection, numbers, probes)
 
+    def record_software(self, probes: Sequence[Probe]) -> None:
+        """Store what laptops said about their software. The last answer of one that gave none stays."""
+        with writing(self._engine, self._path) as connection:
+            numbers = inventory.numbers(connection, {probe.device for probe in probes}, self._path)
+            seen.note_software(connection, numbers, probes)
+
     def record_proofs(self, rollout: int, devices: Sequence[str]) -> None:
         """Store which laptops said that they are what the rollout wanted."""
         with writing(self._engine, self._path) as connection:

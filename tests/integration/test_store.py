@@ -28,6 +28,7 @@ from mvpc.model import (
     ComponentResult,
     Device,
     Filter,
+    InstalledPackage,
     LifeCycle,
     Outcome,
     Plan,
@@ -36,6 +37,8 @@ from mvpc.model import (
     RolloutState,
     Skip,
     Skipped,
+    SoftwareAnswer,
+    SoftwareSeen,
 )
 from mvpc.planfile import to_data
 from mvpc.store import migrations, schema
@@ -454,6 +457,25 @@ def config(connection: object) -> Config:
 
 def test_the_newest_migration_is_the_version_that_readers_expect():
     assert ScriptDirectory.from_config(config(None)).get_heads() == [schema.VERSION]
+
+
+def test_the_last_answer_about_software_stays_when_a_laptop_gives_none(path: Path, store: Store):
+    store.save(difference([a_device("nb-000042")], []), actor="a", at=NOON, action="add")
+    answer = SoftwareAnswer(packages=(InstalledPackage("qpdf", "12-1", "amd64"),), checks={"qpdf": "", "jq": "bad"})
+    store.record_software([Probe(device="nb-000042", at=NOON, reach=Reach.REACHED, software=answer)])
+    store.record_software([Probe(device="nb-000042", at=LATER, reach=Reach.UNREACHABLE, detail="asleep")])
+    with Reader(path) as reader:
+        assert reader.software_states() == {
+            "nb-000042": SoftwareSeen(
+                device="nb-000042",
+                asked=LATER,
+                reach=Reach.UNREACHABLE,
+                detail="asleep",
+                answered=NOON,
+                packages={"qpdf": "12-1"},
+                checks={"qpdf": "", "jq": "bad"},
+            )
+        }
 
 
 def test_migrations_make_the_tables_that_the_models_describe(path: Path, store: Store):

@@ -36,7 +36,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("catalogue", "inventory", "localroles"),
     ("settings", "edits"),
     ("render", "plan", "status", "device", "report", "progress", "identity"),
-    ("compile", "job", "enrolment"),
+    ("compile", "job", "enrolment", "software"),
     ("renewal",),
     ("rollout",),
     ("playbook", "store", "ssh", "authorities", "images", "lab", "nmcli", "testing"),

@@ -32,6 +32,7 @@ PARTS = (
     "packages",
     "units",
     "phases",
+    "software",
     "facts",
     "answer",
 )

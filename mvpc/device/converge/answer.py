@@ -90,7 +90,7 @@ def carry_out(order: Order, machine: Machine, ledger: Ledger, reports: list[Repo
     if order.action in WRITING:
         close(ledger, reports)
     facts = cheap_facts(machine, ledger)
-    return {**facts, **probed_facts(machine, run.seen, updates=order.updates)} if order.action == "probe" else facts
+    return {**facts, **probed_facts(machine, run.seen, order)} if order.action == "probe" else facts
 
 
 def begin(order: Order, machine: Machine, ledger: Ledger) -> Run:

@@ -14,6 +14,8 @@ from mvpc.device.converge.guard import is_pending, undone
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine, look, read_text
 from mvpc.device.converge.observed import Observed
+from mvpc.device.converge.request import Order
+from mvpc.device.converge.software import software
 
 
 def cheap_facts(machine: Machine, ledger: Ledger) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def is_crypt(device: Path) -> bool:
     return slaves.is_dir() and any(map(is_crypt, slaves.iterdir()))
 
 
-def probed_facts(machine: Machine, seen: Observed, *, updates: bool) -> dict[str, Any]:
+def probed_facts(machine: Machine, seen: Observed, order: Order) -> dict[str, Any]:
     """What takes a process each; only a probe asks for it."""
     failed = machine.run(["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"])
     connections = seen.connections()
@@ -65,7 +67,8 @@ def probed_facts(machine: Machine, seen: Observed, *, updates: bool) -> dict[str
         "failed_units": [line.split()[0] for line in failed.out.splitlines() if line.strip()][:50],
         "connections": shown,
         "vpn": {"state": vpn_state(machine, connections)},
-        **({"updates_pending": updates_pending(machine), "updates_counted": int(time.time())} if updates else {}),
+        **({"updates_pending": updates_pending(machine), "updates_counted": int(time.time())} if order.updates else {}),
+        **({"software": software(machine, order.software)} if order.software else {}),
     }
 
 

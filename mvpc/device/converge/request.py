@@ -28,10 +28,32 @@ SHAPES: Mapping[str, str] = {
     "sha256": r"(?:[0-9a-f]{64})?",
     "component": r"[a-z][a-z0-9_-]*",
     "digest": r"[A-Za-z0-9_-]{1,128}",
+    "product": r"[a-z0-9][a-z0-9+-]*",
 }
 """How the whole text in a field must look."""
 FREE_TEXT = r"[^\ud800-\udfff]*"
 """The shape of all other fields: whatever UTF-8 can write."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command that shows that a product works."""
+
+    product: str
+    argv: tuple[str, ...]
+    exit: int
+    output: str
+    """Regular expression that must be found in what it prints; empty when nothing must."""
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What a probe asks about software."""
+
+    packages: tuple[str, ...]
+    """Names of packages; none means all that are installed."""
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -46,13 +68,15 @@ class Order:
     undo: str
     """Program that takes an apply back when nobody gets in again; empty when nothing is to be taken back."""
     components: tuple[Component, ...]
+    software: Inquiry | None = None
 
 
 def read_order(request: Any) -> Order:
     """Check a whole request before anything is touched; raises Refused."""
     if not isinstance(request, dict) or request.get("format") != FORMAT:
         raise Refused(f"the request is not of format {FORMAT}")
-    odd = request.keys() ^ {"format", "action", "device", "generation", "diff", "updates", "undo", "components"}
+    known = {"format", "action", "device", "generation", "diff", "updates", "undo", "components"}
+    odd = (request.keys() - {"software"}) ^ known
     if odd:
         raise Refused(f"request: unknown or missing: {', '.join(sorted(odd)):.80}")
     action, generation, components = request["action"], request["generation"], request["components"]
@@ -64,7 +88,31 @@ def read_order(request: Any) -> Order:
     read = tuple(map(read_component, components))
     if len({each.name for each in read}) != len(read):
         raise Refused("a component is given twice")
-    return Order(action, generation, diff, updates, undo, read)
+    software = read_inquiry(request["software"]) if "software" in request else None
+    return Order(action, generation, diff, updates, undo, read, software)
+
+
+def read_inquiry(data: Any) -> Inquiry:
+    """What a request asks about software; raises Refused."""
+    if not isinstance(data, dict) or data.keys() != {"packages", "checks"} or not isinstance(data["checks"], list):
+        raise Refused("software: needs packages and checks")
+    names = read_field("tuple[str, ...]", "package", data["packages"])
+    return Inquiry(names, tuple(map(read_check, data["checks"])))
+
+
+def read_check(data: Any) -> Check:
+    """One command that shows that a product works; raises Refused."""
+    if not isinstance(data, dict) or data.keys() != {"product", "argv", "exit", "output", "seconds"}:
+        raise Refused("check: needs product, argv, exit, output and seconds")
+    argv = read_field("tuple[str, ...]", "argv", data["argv"])
+    output = read_field("str", "output", data["output"])
+    if not argv or type(data["exit"]) is not int or type(data["seconds"]) is not int:
+        raise Refused("check: argv, exit or seconds: not of the right type")
+    try:
+        re.compile(output)
+    except re.error:
+        raise Refused("check: output is no regular expression") from None
+    return Check(read_field("str", "product", data["product"]), argv, data["exit"], output, data["seconds"])
 
 
 def read_component(data: Any) -> Component:

@@ -22,6 +22,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove all tables."""
     for table in (
+        "software_state",
         "device_state",
         "component_state",
         "component_result",
@@ -175,4 +176,11 @@ def _state() -> None:
         _text("last_seen", nullable=True),
         sa.Column("generation", sa.Integer(), nullable=False),
         *map(_text, ("digests", "drift", "facts")),
+    )
+    op.create_table(
+        "software_state",
+        _device(key=True),
+        *map(_text, ("asked", "reach", "detail")),
+        _text("answered", nullable=True),
+        *map(_text, ("packages", "checks")),
     )

@@ -1,0 +1,86 @@
+"""`mvpc software`: what really runs where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import typer
+
+from mvpc.cli.console import BAD, WARN, print_json, print_table, say
+from mvpc.cli.context import current_project, today
+from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption
+from mvpc.cli.words import count
+from mvpc.device.software import SoftwareQuestion
+from mvpc.errors import InputError, NotFoundError
+from mvpc.fleet import Fleet, Selection
+from mvpc.model import Device, Probe, Reach
+from mvpc.project import Project
+from mvpc.software import question
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def software() -> None:
+    """See what software really runs on laptops, and whether it works."""
+
+
+@app.command()
+def ask(
+    ressort: RessortOption = "",
+    authority: AuthorityOption = "",
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask laptops which versions they have and whether every chosen product works; store what they say."""
+    from mvpc.store.write import Store  # noqa: PLC0415 - loads SQLAlchemy
+
+    project = current_project()
+    fleet = Fleet(project, on=today())
+    chosen = fleet.select(Selection(ressort=ressort, authority=authority, devices=tuple(device or ())))
+    laptops = fleet.askable(chosen)
+    if not laptops:
+        raise NotFoundError("none of these laptops can be asked", hint="mvpc plan says why of each")
+    answers = list(_answers(project, laptops, {each.hostname: _question(fleet, each) for each in laptops}))
+    store = Store(project.database)
+    store.record_probes(answers)
+    store.record_software(answers)
+    _tell(answers, left_out=len(chosen) - len(laptops), as_json=as_json)
+
+
+def _question(fleet: Fleet, device: Device) -> SoftwareQuestion:
+    return question(device, fleet.profile_of(device).settings, fleet.profiles.catalogue)
+
+
+def _answers(project: Project, laptops: Sequence[Device], questions: dict[str, SoftwareQuestion]) -> Iterator[Probe]:
+    from mvpc.cli.laptops import prober  # noqa: PLC0415 - loads the rollout
+
+    if project.chances:
+        raise InputError("simulated laptops have no software", hint="Ask real ones, or those of mvpc lab up")
+    yield from prober(project, software=questions).probe(laptops)
+
+
+def _tell(answers: Sequence[Probe], *, left_out: int, as_json: bool) -> None:
+    reached = Counter(each.reach for each in answers)
+    failed = [
+        (each.device, product, words)
+        for each in sorted(answers, key=lambda each: each.device)
+        for product, words in (each.software.checks if each.software else {}).items()
+        if words
+    ]
+    silent = sorted((each.device, str(each.reach), each.detail) for each in answers if each.reach is not Reach.REACHED)
+    if as_json:
+        rows = [dict(zip(("device", "product", "error"), row, strict=True)) for row in failed]
+        unanswered = [dict(zip(("device", "reach", "detail"), row, strict=True)) for row in silent]
+        counts = {"asked": len(answers), "reach": reached, "left_out": left_out}
+        print_json({**counts, "failed": rows, "silent": unanswered})
+        return
+    if failed:
+        print_table(count(len(failed), "failure"), ("laptop", "product", "what it said"), failed)
+    if silent:
+        print_table(f"{count(len(silent), 'laptop')} without an answer", ("laptop", "reach", "why"), silent)
+    style = BAD if failed else WARN if silent else ""
+    answered = f"{count(reached[Reach.REACHED], 'laptop')} answered"
+    say(f"{answered}, {len(silent)} did not, {left_out} cannot be asked", style=style)
+    say("Next: mvpc software report")

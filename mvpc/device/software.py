@@ -1,0 +1,64 @@
+"""What a laptop is asked about its software, and how its answer is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mvpc.catalogue import Verify
+from mvpc.model import InstalledPackage, SoftwareAnswer
+from mvpc.text import safe
+
+_MOST_PACKAGES = 20_000
+_LIMIT = 400
+"""Characters of one complaint; the device program cuts there."""
+_SHAPES = tuple(map(re.compile, (r"[a-z0-9][a-z0-9+.-]{0,200}", r"[A-Za-z0-9.+:~-]{1,200}", r"[a-z0-9-]{1,40}")))
+"""Of a package's name, version and architecture (deb-control(5), deb-version(7))."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftwareQuestion:
+    """What one laptop is asked."""
+
+    packages: tuple[str, ...] = ()
+    """Names of packages; none means all that are installed."""
+    checks: Mapping[str, tuple[Verify, ...]] = field(default_factory=dict)
+    """Product -> commands that show that it works."""
+
+    def to_request(self) -> dict[str, Any]:
+        """The field `software` of a request."""
+        checks = [
+            {"product": name, **each.model_dump(mode="json"), "output": each.output or ""}
+            for name, commands in self.checks.items()
+            for each in commands
+        ]
+        return {"packages": [*self.packages], "checks": checks}
+
+
+def parse_software(data: Any, question: SoftwareQuestion) -> SoftwareAnswer:
+    """Read what a laptop said in its facts, trusting none of it.
+
+    Raises:
+        ValueError: with a short reason that quotes nothing of what the laptop said.
+    """
+    if not isinstance(data, dict) or data.keys() != {"packages", "checks"}:
+        raise ValueError("software: not exactly the fields packages, checks")
+    packages, checks = data["packages"], data["checks"]
+    if not isinstance(packages, list) or len(packages) > _MOST_PACKAGES or not all(map(_is_package, packages)):
+        raise ValueError("software: packages are no list of name, version and architecture")
+    if not isinstance(checks, dict) or checks.keys() != question.checks.keys():
+        raise ValueError("software: other products than those it was asked about")
+    if not all(isinstance(each, str) for each in checks.values()):
+        raise ValueError("software: what a check complains of is no text")
+    return SoftwareAnswer(
+        packages=tuple(sorted(InstalledPackage(*each) for each in packages)),
+        checks={name: safe(text, limit=_LIMIT) for name, text in checks.items()},
+    )
+
+
+def _is_package(data: Any) -> bool:
+    if not isinstance(data, list) or len(data) != len(_SHAPES):
+        return False
+    return all(isinstance(text, str) and shape.fullmatch(text) for text, shape in zip(data, _SHAPES, strict=True))

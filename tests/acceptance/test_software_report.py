@@ -1,0 +1,60 @@
+"""What mvpc says about the software of a laptop, against what the laptop's own dpkg says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+
+pytestmark = NEEDS_LAB
+
+LAYER = """\
+software:
+  qpdf: present
+  tree: present
+  jq: present
+  broken: present
+"""
+BROKEN = """\
+name: Broken
+function: archives
+licence: Zlib
+source: https://zip.example/
+description: A product whose check cannot succeed.
+packages: [zip]
+verify:
+  - {argv: [zip, --no-such-option], output: never}
+"""
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    with an_admin(tmp_path_factory.mktemp("project"), name="rep", addresses="10.90.0.0/25") as person:
+        (person.root / "profiles/catalogue/broken.yml").write_text(BROKEN)
+        (person.root / "profiles/devices").mkdir(exist_ok=True)
+        (person.root / "profiles/devices/lab-01.yml").write_text(LAYER)
+        person.mvpc("device", "import", "inventory/lab.csv", "--yes")
+        person.mvpc("lab", "up", "1")
+        device = person.json("device", "list")["devices"][0]
+        person.addresses["lab-01"], person.host_keys["lab-01"] = device["address"], device["host_key"]
+        person.mvpc("rollout", "--device", "lab-01", "--yes")
+        person.on("lab-01", "sudo apt-get -qq remove tree")
+        yield person
+
+
+def dpkg(admin: Admin) -> dict[str, str]:
+    """Installed package -> version, as the laptop's own dpkg says."""
+    said = admin.on("lab-01", "dpkg-query -Wf '${db:Status-Status} ${Package} ${Version}\\n'")
+    rows = [line.split() for line in said.splitlines()]
+    return {name: version for status, name, version in rows if status == "installed"}
+
+
+def test_all_laptops_are_asked_and_what_fails_is_told_with_its_first_line(admin: Admin):
+    told = admin.json("software", "ask", "--device", "lab-01")
+    assert told["reach"] == {"reached": 1}
+    failed = {each["product"]: each["error"] for each in told["failed"]}
+    assert failed.keys() == {"broken", "tree"}
+    assert failed["broken"].startswith("exit code 16: ")
+    assert "tree" in failed["tree"]
