@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mvpc.cli.context import now
-from mvpc.device.software import SoftwareQuestion
 from mvpc.project import Project
 from mvpc.rollout import Prober, Runner
+from mvpc.software import SoftwareQuestion
 
 
 def prober(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from mvpc.catalogue import Verify
 from mvpc.model import InstalledPackage, SoftwareAnswer
+from mvpc.software import SoftwareQuestion
 from mvpc.text import safe
 
 _MOST_PACKAGES = 20_000
@@ -18,23 +16,14 @@ _SHAPES = tuple(map(re.compile, (r"[a-z0-9][a-z0-9+.-]{0,200}", r"[A-Za-z0-9.+:~
 """Of a package's name, version and architecture (deb-control(5), deb-version(7))."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SoftwareQuestion:
-    """What one laptop is asked."""
-
-    packages: tuple[str, ...] = ()
-    """Names of packages; none means all that are installed."""
-    checks: Mapping[str, tuple[Verify, ...]] = field(default_factory=dict)
-    """Product -> commands that show that it works."""
-
-    def to_request(self) -> dict[str, Any]:
-        """The field `software` of a request."""
-        checks = [
-            {"product": name, **each.model_dump(mode="json"), "output": each.output or ""}
-            for name, commands in self.checks.items()
-            for each in commands
-        ]
-        return {"packages": [*self.packages], "checks": checks}
+def software_request(question: SoftwareQuestion) -> dict[str, Any]:
+    """The field `software` of a request."""
+    checks = [
+        {"product": name, **each.model_dump(mode="json"), "output": each.output or ""}
+        for name, commands in question.checks.items()
+        for each in commands
+    ]
+    return {"packages": [*question.packages], "checks": checks}
 
 
 def parse_software(data: Any, question: SoftwareQuestion) -> SoftwareAnswer:

@@ -1,8 +1,9 @@
-"""One rollout as a page to hand on, and the fleet as numbers for monitoring. Pure: values in, text out."""
+"""Pages about rollouts and software to hand on, and the fleet as numbers for monitoring. Pure: values in, text out."""
 
 from __future__ import annotations
 
 from mvpc.report.metrics import metrics_text
 from mvpc.report.page import report_html
+from mvpc.report.software import software_csv, software_html
 
-__all__ = ["metrics_text", "report_html"]
+__all__ = ["metrics_text", "report_html", "software_csv", "software_html"]

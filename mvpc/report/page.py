@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from mvpc.model import RolloutRecord
 from mvpc.report import figures, timeline
+from mvpc.report.html import moment, template
 from mvpc.sample import surprises
-from mvpc.text import safe
 
 
 def report_html(record: RolloutRecord, *, made_at: datetime) -> str:
@@ -25,12 +19,12 @@ def report_html(record: RolloutRecord, *, made_at: datetime) -> str:
         made_at: when the page is made. Times are shown in its zone.
     """
     fared = figures.fates(record)
-    return _template().render(
+    return template("report.html.j2").render(
         row=record.row,
         plan=record.plan,
-        made_at=_moment(made_at, made_at),
+        made_at=moment(made_at, made_at),
         zone=made_at.tzname() or "",
-        started=_moment(record.row.started, made_at),
+        started=moment(record.row.started, made_at),
         duration=_duration(record, made_at),
         fates=tuple(figures.Fate),
         counts=Counter(fared.values()),
@@ -46,28 +40,6 @@ def report_html(record: RolloutRecord, *, made_at: datetime) -> str:
         changes=figures.changes(record.plan),
         untouched=figures.untouched(record),
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
-
-
-def _visible(value: Any) -> Any:
-    """Text from outside without control and bidi characters; autoescape follows."""
-    return safe(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _moment(moment: datetime, like: datetime) -> str:
-    return moment.astimezone(like.tzinfo).strftime("%a %Y-%m-%d %H:%M")
 
 
 def _duration(record: RolloutRecord, made_at: datetime) -> str:

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from mvpc.device import FORMAT, Answer, parse_answer, program
-from mvpc.device.software import SoftwareQuestion, parse_software
+from mvpc.device.software import parse_software, software_request
 from mvpc.model import Device, Outcome, Probe, Reach, SoftwareAnswer
+from mvpc.software import SoftwareQuestion
 from mvpc.ssh.calls import Calls
 from mvpc.ssh.session import ANSWER_SECONDS, Login, NotReachedError, connect, exchange, load_key, silence
 from mvpc.ssh.trust import HostAuthority
@@ -153,5 +154,5 @@ def _question(device: Device, *, updates: bool, software: SoftwareQuestion | Non
         "updates": updates,
         "undo": "",
         "components": [],
-        **({"software": software.to_request()} if software else {}),
+        **({"software": software_request(software)} if software else {}),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 
 import pytest
@@ -58,3 +60,43 @@ def test_all_laptops_are_asked_and_what_fails_is_told_with_its_first_line(admin:
     assert failed.keys() == {"broken", "tree"}
     assert failed["broken"].startswith("exit code 16: ")
     assert "tree" in failed["tree"]
+
+
+def test_the_report_agrees_with_dpkg(admin: Admin):
+    there = dpkg(admin)
+    found = {each["product"]: each for each in admin.json("software", "report", "--device", "lab-01")["products"]}
+    assert found["qpdf"]["installed"] == {there["qpdf"]: 1}
+    assert found["jq"]["installed"] == {there["jq"]: 1}
+    assert found["broken"]["installed"] == {there["zip"]: 1}
+    assert found["tree"]["installed"] == {}
+    states = {name: [state for state, number in each["states"].items() if number] for name, each in found.items()}
+    assert (states["qpdf"], states["jq"], states["broken"], states["tree"]) == (
+        *(["working"], ["working"]),
+        *(["failed"], ["missing"]),
+    )
+
+
+def test_the_spreadsheet_agrees_with_dpkg_and_leaves_no_laptop_out(admin: Admin):
+    there = dpkg(admin)
+    admin.mvpc("software", "report", "--format", "csv", "-o", "report.csv")
+    text = (admin.root / "report.csv").read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
+    assert {each["Rechnername"] for each in rows} == {"lab-01", "lab-02", "lab-03"}
+    versions = {each["Produkt"]: each["Ist-Version"] for each in rows if each["Rechnername"] == "lab-01"}
+    assert {name: versions[name] for name in ("qpdf", "jq", "tree")} == {
+        **{n: there[n] for n in ("qpdf", "jq")},
+        "tree": "",
+    }
+
+
+def test_a_laptop_that_is_away_keeps_its_last_answer(admin: Admin):
+    machine = admin.machine("lab-01")
+    before = admin.json("software", "report", "--device", "lab-01")
+    machine.block()
+    try:
+        assert admin.json("software", "ask", "--device", "lab-01")["reach"] == {"unreachable": 1}
+    finally:
+        machine.unblock()
+    after = admin.json("software", "report", "--device", "lab-01")
+    assert (before["asked"]["answered"], after["asked"]["answered before"]) == (1, 1)
+    assert (after["products"], after["newest"]) == (before["products"], before["newest"])

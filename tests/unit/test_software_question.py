@@ -10,10 +10,10 @@ from mvpc.device.converge.machine import Ran
 from mvpc.device.converge.request import Check, Inquiry, read_order
 from mvpc.device.converge.software import APART, software
 from mvpc.device.converge.words import Refused
-from mvpc.device.software import SoftwareQuestion, parse_software
+from mvpc.device.software import parse_software, software_request
 from mvpc.model import InstalledPackage
 from mvpc.settings import Profiles
-from mvpc.software import question, wishes
+from mvpc.software import SoftwareQuestion, question, wishes
 from mvpc.testing import a_device
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def a_request(software: object) -> dict[str, Any]:
 
 
 def test_a_question_arrives_as_it_left():
-    order = read_order(a_request(QUESTION.to_request()))
+    order = read_order(a_request(software_request(QUESTION)))
     assert order.software == Inquiry(("qpdf", "jq"), (Check("qpdf", ("qpdf", "--version"), 0, "^qpdf", 30),))
 
 

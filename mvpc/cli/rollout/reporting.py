@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +10,7 @@ import typer
 
 from mvpc.cli.console import say
 from mvpc.cli.context import current_project, now, today
+from mvpc.cli.files import replace_file
 from mvpc.deferred import queue
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet
@@ -29,7 +28,7 @@ def report(
     """Write one rollout as a single HTML page to read, to print and to hand on."""
     with Reader(current_project().database) as reader:
         found = reader.rollout(number)
-    _replace(output, report_html(found, made_at=now().astimezone()))
+    replace_file(output, report_html(found, made_at=now().astimezone()))
     say(f"rollout {number} is described in {output}")
 
 
@@ -54,22 +53,4 @@ def metrics(
             last=last,
             simulated=project.chances is not None,
         )
-    _replace(output, text)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the file whole or not at all: whoever reads it sees the old text or the new one."""
-    target = path.resolve()
-    if target.exists() and not target.is_file():
-        raise InputError("this is no file that could be replaced", where=str(path))
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
-    try:
-        with fresh.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(target)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError("there is no such folder", where=str(path.parent)) from error
-    finally:
-        fresh.unlink(missing_ok=True)
+    replace_file(output, text)

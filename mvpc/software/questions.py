@@ -1,14 +1,23 @@
-"""What software a laptop shall have, and what it is asked about it. Pure: profiles and catalogue in, values out."""
+"""What software a laptop shall have, and what it is asked about it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mvpc.catalogue import PackagedProduct, Product
-from mvpc.device.software import SoftwareQuestion
+from mvpc.catalogue import PackagedProduct, Product, Verify
 from mvpc.model import Device
 from mvpc.settings import Settings, present
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftwareQuestion:
+    """What one laptop is asked."""
+
+    packages: tuple[str, ...] = ()
+    """Names of packages; none means all that are installed."""
+    checks: Mapping[str, tuple[Verify, ...]] = field(default_factory=dict)
+    """Product -> commands that show that it works."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

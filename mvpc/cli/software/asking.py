@@ -1,32 +1,21 @@
-"""`mvpc software`: what really runs where."""
+"""`mvpc software ask`: laptops say what they have, and whether it works."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import typer
-
 from mvpc.cli.console import BAD, WARN, print_json, print_table, say
 from mvpc.cli.context import current_project, today
 from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption
 from mvpc.cli.words import count
-from mvpc.device.software import SoftwareQuestion
 from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import Device, Probe, Reach
 from mvpc.project import Project
-from mvpc.software import question
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+from mvpc.software import SoftwareQuestion, question
 
 
-@app.callback()
-def software() -> None:
-    """See what software really runs on laptops, and whether it works."""
-
-
-@app.command()
 def ask(
     ressort: RessortOption = "",
     authority: AuthorityOption = "",

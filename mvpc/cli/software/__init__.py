@@ -1,0 +1,19 @@
+"""`mvpc software`: what really runs where."""
+
+from __future__ import annotations
+
+import typer
+
+from mvpc.cli.software.asking import ask
+from mvpc.cli.software.reporting import report
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def software() -> None:
+    """See what software really runs on laptops, and whether it works."""
+
+
+app.command()(ask)
+app.command()(report)
