@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from mvpc.catalogue import load_catalogue
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project
 from mvpc.cli.options import JsonOption
+from mvpc.cli.software.listing import OutputOption, hand_over
 from mvpc.errors import NotFoundError
-from mvpc.images import build, find_image, load_definition
+from mvpc.images import build, find_image, installed_packages, load_definition
+from mvpc.report import Contents
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
@@ -33,6 +36,18 @@ def build_image(
     project.make_state()
     made = build(definition, project.images / definition.name, on_step=say, force=force)
     say(f"{made.name}: {made.os} in {made.rootfs}")
+
+
+@app.command()
+def sbom(
+    name: Annotated[str, typer.Argument(help="Name of a built image.")] = "standard",
+    output: OutputOption = None,
+) -> None:
+    """Write all packages of a built image as a CycloneDX 1.6 bill of materials (JSON)."""
+    project = current_project()
+    found = find_image(project.images / name)
+    contents = Contents(name=name, kind="operating-system", os=found.os, packages=installed_packages(found))
+    hand_over(contents, load_catalogue(project.root), output)
 
 
 @app.command("list")

@@ -13,6 +13,7 @@ from mvpc.images.archive import Archive
 from mvpc.images.build import Image, build, find_image
 from mvpc.images.controller import missing_requirements
 from mvpc.images.definition import Account, ImageDefinition, load_definition
+from mvpc.images.packages import installed_packages
 
 __all__ = [
     "Account",
@@ -21,6 +22,7 @@ __all__ = [
     "ImageDefinition",
     "build",
     "find_image",
+    "installed_packages",
     "load_definition",
     "missing_requirements",
 ]

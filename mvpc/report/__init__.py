@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mvpc.report.metrics import metrics_text
 from mvpc.report.page import report_html
+from mvpc.report.sbom import Contents, sbom_json
 from mvpc.report.software import software_csv, software_html
 
-__all__ = ["metrics_text", "report_html", "software_csv", "software_html"]
+__all__ = ["Contents", "metrics_text", "report_html", "sbom_json", "software_csv", "software_html"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -100,3 +101,19 @@ def test_a_laptop_that_is_away_keeps_its_last_answer(admin: Admin):
     after = admin.json("software", "report", "--device", "lab-01")
     assert (before["asked"]["answered"], after["asked"]["answered before"]) == (1, 1)
     assert (after["products"], after["newest"]) == (before["products"], before["newest"])
+
+
+def test_the_bill_of_materials_lists_what_dpkg_lists(admin: Admin):
+    admin.mvpc("software", "sbom", "lab-01", "-o", "sbom.json")
+    found = json.loads((admin.root / "sbom.json").read_text())
+    listed = {each["name"]: each["version"] for each in found["components"] if each["type"] == "library"}
+    assert listed == dpkg(admin)
+    licences = {each["name"]: each["licenses"] for each in found["components"] if "licenses" in each}
+    assert licences["qpdf"] == [{"expression": "Apache-2.0"}]
+
+
+def test_an_image_has_a_bill_of_materials_too(admin: Admin):
+    found = json.loads(admin.mvpc("image", "sbom", "standard"))
+    listed = {each["name"] for each in found["components"]}
+    assert {"openssh-server", "network-manager"} <= listed
+    assert "qpdf" not in listed

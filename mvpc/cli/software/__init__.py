@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mvpc.cli.software.asking import ask
+from mvpc.cli.software.listing import sbom
 from mvpc.cli.software.reporting import report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
@@ -17,3 +18,4 @@ def software() -> None:
 
 app.command()(ask)
 app.command()(report)
+app.command()(sbom)
