@@ -14,7 +14,7 @@ from mvpc.errors import InputError, Problem
 from mvpc.model import Source
 from mvpc.profiles import FOLDER, dotted, in_order, is_note, suggestion
 from mvpc.strict import problems_of
-from mvpc.yamlfile import MappingNode, Node, ScalarNode, SequenceNode, load, to_plain
+from mvpc.yamlfile import MappingNode, Node, ScalarNode, load, place_of, to_plain
 
 CATALOGUE = f"{FOLDER}/catalogue"
 _RELATIONS = ("conflicts", "replaces", "requires", "products")
@@ -44,7 +44,7 @@ def load_catalogue(root: Path) -> dict[str, Product]:
 
 def place_in(root: Path, product: str, path: Sequence[str | int] = ()) -> Source:
     """The line of a key in a product's file."""
-    return _place(load(root / CATALOGUE / f"{product}.yml", root=root), path)
+    return place_of(load(root / CATALOGUE / f"{product}.yml", root=root), path)
 
 
 def _node(path: Path, root: Path) -> Node:
@@ -65,7 +65,7 @@ def _product(node: Node) -> Product:
     try:
         return model.model_validate(to_plain(node))
     except ValidationError as error:
-        raise InputError.of(problems_of(error, model=model, place=partial(_place, node))) from None
+        raise InputError.of(problems_of(error, model=model, place=partial(place_of, node))) from None
 
 
 def _relation_problems(
@@ -78,7 +78,7 @@ def _relation_problems(
             if complaint:
                 what, hint = complaint
                 path = (relation, number)
-                yield Problem(str(_place(nodes[name], path)), f"{dotted(path)}: {what}", hint)
+                yield Problem(str(place_of(nodes[name], path)), f"{dotted(path)}: {what}", hint)
 
 
 def _complaint(
@@ -94,15 +94,3 @@ def _complaint(
     if relation == "replaces" and found and name in found.replaces:
         return f"{other} replaces {name} as well", "Keep one of the two"
     return None
-
-
-def _place(node: Node, path: Sequence[str | int]) -> Source:
-    """The line of a path in a file, or of the nearest thing around it."""
-    for key in path:
-        if isinstance(node, MappingNode) and key in node.entries:
-            node = node.entries[str(key)]
-        elif isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.items):
-            node = node.items[key]
-        else:
-            break
-    return node.source

@@ -12,6 +12,7 @@ from mvpc.catalogue import FUNCTIONS, Kit, PackagedProduct, Product, WebService,
 from mvpc.cli.console import BAD, OK, print_json, print_table, say
 from mvpc.cli.context import current_project
 from mvpc.cli.options import JsonOption
+from mvpc.cli.readiness import readiness
 from mvpc.cli.words import count, shown
 from mvpc.errors import InputError, NotFoundError, Problem
 from mvpc.profiles import Layers, in_order, suggestion
@@ -23,6 +24,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 @app.callback()
 def catalogue() -> None:
     """See and check the software that profiles may choose."""
+
+
+app.command()(readiness)
 
 
 # --- list ------------------------------------------------------------------------------------

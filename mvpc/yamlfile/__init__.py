@@ -13,9 +13,9 @@ from mvpc.errors import InputError, Problem
 from mvpc.model import Source
 from mvpc.yamlfile.characters import HIDDEN, MAX_BYTES, decoded
 from mvpc.yamlfile.compose import Composer
-from mvpc.yamlfile.node import MappingNode, Node, ScalarNode, SequenceNode, to_plain
+from mvpc.yamlfile.node import MappingNode, Node, ScalarNode, SequenceNode, place_of, to_plain
 
-__all__ = ["HIDDEN", "MappingNode", "Node", "ScalarNode", "SequenceNode", "load", "parse", "to_plain"]
+__all__ = ["HIDDEN", "MappingNode", "Node", "ScalarNode", "SequenceNode", "load", "parse", "place_of", "to_plain"]
 
 
 def load(path: Path, *, root: Path) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,3 +54,15 @@ def at(node: Node, source: Source) -> Node:
     if isinstance(node, SequenceNode):
         return SequenceNode(node.items, source)
     return ScalarNode(node.value, source)
+
+
+def place_of(node: Node, path: Sequence[str | int]) -> Source:
+    """The line of a path in a file, or of the nearest thing around it."""
+    for key in path:
+        if isinstance(node, MappingNode) and key in node.entries:
+            node = node.entries[str(key)]
+        elif isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.items):
+            node = node.items[key]
+        else:
+            break
+    return node.source

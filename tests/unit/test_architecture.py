@@ -34,7 +34,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("profiles", "organisation"),
     ("strict",),
     ("catalogue", "inventory", "localroles"),
-    ("settings", "edits"),
+    ("settings", "edits", "applications"),
     ("software",),
     ("render", "plan", "status", "device", "report", "progress", "identity"),
     ("compile", "job", "enrolment"),

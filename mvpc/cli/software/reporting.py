@@ -115,18 +115,8 @@ def _data(found: Trial) -> dict[str, Any]:
 
 
 def _show(found: Trial) -> None:
-    columns = (
-        "product",
-        "function",
-        "wanted",
-        "installed, oldest first",
-        "working",
-        "failed",
-        "missing",
-        "unknown",
-        "licence",
-    )
-    print_table(f"Software · {found.scope}", columns, [_row(each) for each in found.products])
+    if found.products:
+        print_table(f"Software · {found.scope}", _COLUMNS, [_row(each) for each in found.products])
     troubles = [(each.device, row.product, each.error) for row in found.products for each in row.troubles]
     if troubles:
         print_table(count(len(troubles), "failure"), ("laptop", "product", "what it said"), troubles[:_SHOWN])
