@@ -15,7 +15,8 @@ from mvpc.applications import SYSTEM, Application, Obstacle, Readiness, load_app
 from mvpc.applications import readiness as look
 from mvpc.cli.console import OK, WARN, print_json, print_table, say
 from mvpc.cli.context import current_project, today
-from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption
+from mvpc.cli.options import JsonOption
+from mvpc.cli.planning import AuthorityOption, DeviceOption, RessortOption
 from mvpc.cli.words import count
 from mvpc.fleet import Fleet, Selection
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from mvpc.cli.console import BAD, WARN, print_json, print_table, say
 from mvpc.cli.context import current_project, today
-from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption
+from mvpc.cli.options import JsonOption
+from mvpc.cli.planning import AuthorityOption, DeviceOption, RessortOption
 from mvpc.cli.words import count
 from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection

@@ -13,7 +13,8 @@ import typer
 from mvpc.cli.console import BAD, OK, WARN, print_json, print_table, say
 from mvpc.cli.context import current_project, now, today
 from mvpc.cli.files import replace_file
-from mvpc.cli.planning import AuthorityOption, DeviceOption, JsonOption, RessortOption
+from mvpc.cli.options import JsonOption
+from mvpc.cli.planning import AuthorityOption, DeviceOption, RessortOption
 from mvpc.cli.words import ago, count
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet, Selection
