@@ -13,6 +13,7 @@ from mvpc.catalogue import Product
 from mvpc.cli.console import say
 from mvpc.cli.context import current_project, now, today
 from mvpc.cli.files import replace_file
+from mvpc.cli.options import LaptopArgument
 from mvpc.cli.words import count
 from mvpc.errors import InputError, MvpcError
 from mvpc.fleet import Fleet
@@ -28,7 +29,7 @@ OutputOption = Annotated[
 
 
 def sbom(
-    laptop: Annotated[str, typer.Argument(help="Hostname, inventory number or serial, or how one begins.")],
+    laptop: LaptopArgument,
     output: OutputOption = None,
 ) -> None:
     """Ask a laptop for all of its packages, and write them as a CycloneDX 1.6 bill of materials (JSON)."""
