@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,11 @@ class ProductFigures:
         """Share of those that answered on which it works, 0 to 1; None when none has answered."""
         known = self.chosen - self.states[State.UNKNOWN]
         return self.states[State.WORKING] / known if known else None
+
+    @property
+    def working_percent(self) -> str:
+        """The same for people, rounded down: it says 100 % only where it works on all."""
+        return "-" if self.working is None else f"{math.floor(self.working * 1000) / 10:g} %"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

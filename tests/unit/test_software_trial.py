@@ -87,6 +87,11 @@ def test_every_laptop_that_chose_a_product_is_in_exactly_one_state():
     ]
 
 
+def test_100_percent_means_all_of_them():
+    laptops = [a_laptop(number, {"qpdf": "12-1"}, error="bad" if number == 0 else "") for number in range(3000)]
+    assert (figures(*laptops).working_percent, figures(*laptops[1:]).working_percent) == ("99.9 %", "100 %")
+
+
 def test_nothing_is_said_to_work_or_not_where_no_laptop_answered():
     assert figures(a_laptop(1, None)).working is None
 

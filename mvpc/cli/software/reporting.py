@@ -24,7 +24,7 @@ from mvpc.software import Asked, LaptopSoftware, ProductFigures, State, Trial, t
 from mvpc.store.read import Reader
 
 _SHOWN = 20
-"""Failures that a screen holds; the other forms have all."""
+"""Kinds of failures that a screen holds; the other forms have all."""
 
 
 _COLUMNS = (
@@ -118,13 +118,24 @@ def _data(found: Trial) -> dict[str, Any]:
 def _show(found: Trial) -> None:
     if found.products:
         print_table(f"Software · {found.scope}", _COLUMNS, [_row(each) for each in found.products])
-    troubles = [(each.device, row.product, each.error) for row in found.products for each in row.troubles]
+    troubles = _troubles(found)
     if troubles:
-        print_table(count(len(troubles), "failure"), ("laptop", "product", "what it said"), troubles[:_SHOWN])
+        columns = ("product", "what it said", "laptops", "for example")
+        print_table(count(sum(row[2] for row in troubles), "failure"), columns, troubles[:_SHOWN])
         if len(troubles) > _SHOWN:
-            say(f"and {len(troubles) - _SHOWN} more: mvpc software report --format csv -o FILE")
+            say(f"and {len(troubles) - _SHOWN} other kinds: mvpc software report --format csv -o FILE")
     for line, style in _lines(found, bool(troubles)):
         say(line, style=style)
+
+
+def _troubles(found: Trial) -> list[tuple[str, str, int, str]]:
+    """Equal failures together, the most frequent first."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in found.products:
+        for each in row.troubles:
+            groups.setdefault((row.product, each.error), []).append(each.device)
+    rows = [(product, error, len(names), names[0]) for (product, error), names in groups.items()]
+    return sorted(rows, key=lambda row: (-row[2], row[:2]))
 
 
 def _row(row: ProductFigures) -> tuple[object, ...]:
@@ -132,7 +143,7 @@ def _row(row: ProductFigures) -> tuple[object, ...]:
     installed = ", ".join(f"{version} × {number}" for version, number in row.installed.items())
     more = [f"{row.other_version} another than wanted"] if row.other_version else []
     more += [f"{row.unchosen} not chosen"] if row.unchosen else []
-    share = "-" if row.working is None else f"{row.working:.0%} of {row.chosen - row.states[State.UNKNOWN]}"
+    share = f"{row.working_percent} of {row.chosen - row.states[State.UNKNOWN]}"
     numbers = (row.states[state] for state in (State.FAILED, State.MISSING, State.UNKNOWN))
     return (
         row.product,
