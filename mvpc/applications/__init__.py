@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from mvpc.applications.application import SYSTEM, Application, Need, Support
 from mvpc.applications.readiness import Blocked, Obstacle, Readiness, readiness
-from mvpc.applications.reading import load_applications
+from mvpc.applications.reading import FOLDER, load_applications
 
 __all__ = [
+    "FOLDER",
     "SYSTEM",
     "Application",
     "Blocked",

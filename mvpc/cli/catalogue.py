@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from mvpc.applications import FOLDER as APPLICATIONS
+from mvpc.applications import load_applications
 from mvpc.catalogue import FUNCTIONS, Kit, PackagedProduct, Product, WebService, load_catalogue
 from mvpc.cli.console import BAD, OK, print_json, print_table, say
-from mvpc.cli.context import current_project
+from mvpc.cli.context import current_project, today
 from mvpc.cli.options import JsonOption
 from mvpc.cli.readiness import readiness
 from mvpc.cli.words import count, shown
 from mvpc.errors import InputError, NotFoundError, Problem
+from mvpc.organisation import load_organisation
 from mvpc.profiles import Layers, in_order, suggestion
 from mvpc.yamlfile import MappingNode, ScalarNode
 
@@ -139,7 +143,7 @@ def _layers_with(layers: Layers, product: str) -> Iterator[tuple[str, str]]:
 
 @app.command()
 def check(as_json: JsonOption = False) -> None:
-    """Check every file of the catalogue, and fill every template once. Exit code 2 when something is wrong."""
+    """Check every product and specialist application, and fill every template. Exit code 2 when something is wrong."""
     problems, total = _checked()
     if as_json:
         print_json({"valid": not problems, "products": total, "problems": [asdict(each) for each in problems]})
@@ -162,4 +166,15 @@ def _checked() -> tuple[list[Problem], int]:
         products = load_catalogue(root)
     except InputError as error:
         return list(error.problems), 0
-    return in_order(template_problems(root, products)), len(products)
+    return in_order([*template_problems(root, products), *_application_problems(root)]), len(products)
+
+
+def _application_problems(root: Path) -> tuple[Problem, ...]:
+    """What is wrong with the files of specialist applications."""
+    if not (root / APPLICATIONS).is_dir():
+        return ()
+    try:
+        load_applications(root, load_organisation(root), on=today())
+    except InputError as error:
+        return error.problems
+    return ()

@@ -62,6 +62,14 @@ def test_what_is_wrong_is_named_with_its_line(project: Path):
     assert "'automunt' is undefined" in result.output
 
 
+def test_the_check_looks_at_specialist_applications_too(project: Path):
+    path = project / "inventory/applications/geo-viewer.yml"
+    path.write_text(path.read_text().replace("[laiv, lung]", "[laiw, lung]"))
+    result = run(project, "check")
+    assert result.exit_code == 2
+    assert "needed_by.authorities.0: laiw does not exist. Perhaps laiv is meant" in result.output
+
+
 def test_a_profile_check_finds_choices_that_do_not_go_together(project: Path):
     layer = project / "profiles/workplaces/performance.yml"
     text = layer.read_text().replace("okular: present", "okular: {state: present, preferred: true}")
