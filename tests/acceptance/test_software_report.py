@@ -19,6 +19,7 @@ software:
   tree: present
   jq: present
   broken: present
+  ordinary: present
 """
 BROKEN = """\
 name: Broken
@@ -30,12 +31,26 @@ packages: [zip]
 verify:
   - {argv: [zip, --no-such-option], output: never}
 """
+ORDINARY = """\
+name: Ordinary
+function: archives
+licence: Zlib
+source: https://zip.example/
+description: A product whose checks succeed only for an account that exists meanwhile and can change nothing.
+packages: [zip]
+verify:
+  - {argv: [id, -u], output: '^6[0-9]{4}$'}
+  - {argv: [touch, /etc/mvpc-was-here], exit: 1, output: Read-only}
+  - {argv: [sh, -c, 'touch "$HOME/here" && cd "$HOME" && ls'], output: '^here$'}
+  - {argv: [sleep, '60'], seconds: 1, exit: 0}
+"""
 
 
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     with an_admin(tmp_path_factory.mktemp("project"), name="rep", addresses="10.90.0.0/25") as person:
         (person.root / "profiles/catalogue/broken.yml").write_text(BROKEN)
+        (person.root / "profiles/catalogue/ordinary.yml").write_text(ORDINARY)
         (person.root / "profiles/devices").mkdir(exist_ok=True)
         (person.root / "profiles/devices/lab-01.yml").write_text(LAYER)
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
@@ -58,9 +73,11 @@ def test_all_laptops_are_asked_and_what_fails_is_told_with_its_first_line(admin:
     told = admin.json("software", "ask", "--device", "lab-01")
     assert told["reach"] == {"reached": 1}
     failed = {each["product"]: each["error"] for each in told["failed"]}
-    assert failed.keys() == {"broken", "tree"}
+    assert failed.keys() == {"broken", "tree", "ordinary"}
     assert failed["broken"].startswith("exit code 16: ")
     assert "tree" in failed["tree"]
+    # The checks before it succeeded: an ordinary account, a laptop that cannot be changed, a home of its own.
+    assert failed["ordinary"] == "sleep did not end within 1 s"
 
 
 def test_the_report_agrees_with_dpkg(admin: Admin):
