@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _FOLDER = Path(__file__).parent
 
@@ -26,6 +27,18 @@ class CertificateRules:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ikev2Rules:
+    """What an IKEv2 tunnel may agree on, as swanctl.conf(5) names it, best first."""
+
+    ike_proposals: tuple[str, ...]
+    esp_proposals: tuple[str, ...]
+    ike_life: str
+    """When the IKE SA makes new keys. strongSwan drops one that could not after another tenth."""
+    esp_life: str
+    """The same for the ESP SA."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Edition:
     """The algorithms of one edition."""
 
@@ -35,6 +48,7 @@ class Edition:
     sshd: Mapping[str, str]
     """Option of sshd_config(5) -> value."""
     certificates: CertificateRules
+    ikev2: Ikev2Rules
 
 
 @cache
@@ -45,11 +59,15 @@ def edition(name: str) -> Edition:
         raise KeyError(name)
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     rules = data["certificates"] | {"accepted_curves": tuple(data["certificates"]["accepted_curves"])}
+    tunnel: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in data["ikev2"].items()
+    }
     return Edition(
         title=data["title"],
         host_keys=tuple(data["host_keys"]),
         sshd=data["sshd"],
         certificates=CertificateRules(**rules),
+        ikev2=Ikev2Rules(**tunnel),
     )
 
 

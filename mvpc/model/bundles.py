@@ -50,7 +50,7 @@ class File:
     notify: tuple[str, ...] = ()
     """What must follow a change: `reload ssh.service`, `restart X`, `daemon-reload`, `hostname`, `dconf`."""
     device_keys: Mapping[str, str] = field(default_factory=dict)
-    """Token in the content -> kind of private key that the laptop makes and keeps (`wireguard`)."""
+    """Token in the content -> kind of private key that the laptop made and keeps: `wireguard`, `device`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

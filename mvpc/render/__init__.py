@@ -65,10 +65,12 @@ class Renderer:
         own = self.identities.get(device.hostname)
         if own:
             inputs = {**inputs, "identity": own.inputs}
+            if settings.vpn.provider == "ikev2":
+                inputs["vpn"] = {**inputs.get("vpn", {}), "vpn.certificate": own.serial[:16]}
         resources = {
             "base": base.resources(device, settings.base),
             **({"identity": identity.resources(own)} if own else {}),
-            "vpn": vpn.resources(device, settings.vpn),
+            "vpn": vpn.resources(device, settings.vpn, own),
             "wifi": wifi.resources(device, settings.wifi, self.secrets),
             "software": self._software_of(device, settings),
         }

@@ -1,111 +1,28 @@
-"""Component vpn: a NetworkManager connection whose private key is made on the laptop and never leaves it."""
+"""Component vpn: the tunnel into the state's network, by the provider that the profile names."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, ip_address
-
-from mvpc.errors import InputError
-from mvpc.keyfile import connection_uuid, to_text
-from mvpc.model import Connection, Device, Package, Resource
-from mvpc.settings import Gateway, Vpn, present
-
-ID = "mvpc-vpn"
-KEY_PLACE = "@WIREGUARD_PRIVATE_KEY@"
-"""Stands in the keyfile where the laptop puts the key that it made itself."""
-_MARK = "51820"
-_V6_PREFIX = "fd6d:7670:6300::"
-"""Unique local range (RFC 4193) in which every laptop mirrors its IPv4 tunnel address."""
+from mvpc.model import Device, Identity, Resource
+from mvpc.render import ikev2, wireguard
+from mvpc.settings import Vpn
 
 
-def resources(device: Device, settings: Vpn) -> tuple[Resource, ...]:
-    """All resources of the component: none when the profile wants no tunnel, so that an old one is removed."""
-    if settings.provider == "none" or settings.gateway is None or settings.pool is None:
-        return ()
-    address = tunnel_address(device, settings.pool)
-    keyfile = {
-        "connection": _connection(device),
-        "wireguard": _wireguard(settings),
-        f"wireguard-peer.{settings.gateway.public_key}": _peer(settings, settings.gateway),
-        "ipv4": _ipv4(settings, address),
-        "ipv6": _ipv6(settings, address),
-    }
-    return (
-        Package(name="wireguard-tools"),
-        Connection(
-            id=ID,
-            uuid=keyfile["connection"]["uuid"],
-            content=to_text(keyfile),
-            device_keys={KEY_PLACE: "wireguard"},
-        ),
-    )
-
-
-def tunnel_address(device: Device, pool: IPv4Network) -> IPv4Address:
-    """The laptop's address in the tunnel: the pool's first address plus the device's number.
+def resources(device: Device, settings: Vpn, identity: Identity | None) -> tuple[Resource, ...]:
+    """All resources of the component: none when the profile wants no tunnel, so that an old one is removed.
 
     Raises:
-        InputError: the device has no number yet, or the pool is too small for it.
+        InputError: the laptop gets no address, or does not know the gateway's authority.
     """
-    if not 0 < device.number < pool.num_addresses - 1:
-        raise InputError(
-            f"vpn.address_pool {pool} has no address for device number {device.number}",
-            where=device.hostname,
-            hint="Make the range larger",
-        )
-    return pool.network_address + device.number
+    provider = provider_of(settings, identity)
+    if provider == "none" or settings.pool is None:
+        return ()
+    if provider == "ikev2" and settings.ikev2 and identity:
+        return ikev2.resources(device, settings, settings.ikev2, identity)
+    return wireguard.resources(device, settings, settings.gateway, settings.pool) if settings.gateway else ()
 
 
-def _connection(device: Device) -> dict[str, str]:
-    return {
-        "id": ID,
-        "uuid": connection_uuid(device.hostname, ID),
-        "type": "wireguard",
-        "interface-name": "wg-mvpc",
-        "autoconnect-priority": "100",
-        "autoconnect-retries": "0",
-    }
-
-
-def _wireguard(settings: Vpn) -> dict[str, str]:
-    default_route = "1" if settings.tunnel == "full" else "0"
-    return {
-        "private-key": KEY_PLACE,
-        "fwmark": _MARK,
-        "mtu": str(settings.mtu),
-        "ip4-auto-default-route": default_route,
-        "ip6-auto-default-route": default_route,
-    }
-
-
-def _peer(settings: Vpn, gateway: Gateway) -> dict[str, str]:
-    networks = ("0.0.0.0/0", "::/0") if settings.tunnel == "full" else present(settings.routes)
-    return {
-        "endpoint": gateway.endpoint,
-        "allowed-ips": "".join(f"{network};" for network in networks),
-        "persistent-keepalive": str(settings.keepalive_seconds),
-    }
-
-
-def _ipv4(settings: Vpn, address: IPv4Address) -> dict[str, str]:
-    return {"method": "manual", "address1": f"{address}/32", **_dns(settings, 4)}
-
-
-def _ipv6(settings: Vpn, address: IPv4Address) -> dict[str, str]:
-    """With a full tunnel IPv6 must go in as well; a tunnel without it is the usual leak."""
-    if settings.tunnel == "split" and not any(":" in network for network in present(settings.routes)):
-        return {"method": "disabled"}
-    return {"method": "manual", "address1": f"{_V6_PREFIX}{address}/128", **_dns(settings, 6)}
-
-
-def _dns(settings: Vpn, version: int) -> dict[str, str]:
-    """Full tunnel: these servers answer for everything, all others are shut out. Split: only for the domains."""
-    servers = [server for server in present(settings.dns.servers) if ip_address(server).version == version]
-    full = settings.tunnel == "full"
-    domains = ("~.",) if full else tuple(f"~{domain}" for domain in present(settings.dns.domains))
-    if not servers:
-        return {"dns-priority": "-50"} if full else {}
-    return {
-        "dns": "".join(f"{server};" for server in servers),
-        "dns-search": "".join(f"{domain};" for domain in domains),
-        "dns-priority": "-50" if full else "50",
-    }
+def provider_of(settings: Vpn, identity: Identity | None) -> str:
+    """Which tunnel this laptop gets. Without a certificate it keeps WireGuard, where the profile describes that too."""
+    if settings.provider == "ikev2" and identity is None:
+        return "wireguard" if settings.gateway else "none"
+    return settings.provider

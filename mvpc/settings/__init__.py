@@ -12,7 +12,7 @@ from mvpc.settings.local import RoleChoice
 from mvpc.settings.models import Settings
 from mvpc.settings.stacks import Profile, Profiles
 from mvpc.settings.validation import validate
-from mvpc.settings.vpn import Dns, Gateway, Vpn
+from mvpc.settings.vpn import Dns, Gateway, Ikev2, Vpn
 from mvpc.settings.wifi import Eap, SecretRef, Wifi, WifiNetwork
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Dns",
     "Eap",
     "Gateway",
+    "Ikev2",
     "Profile",
     "Profiles",
     "Report",

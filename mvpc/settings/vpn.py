@@ -9,17 +9,33 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mvpc.catalogue import Presence
-from mvpc.settings.kinds import Address, Domain, Endpoint, Network, Pool, WireGuardKey, present
+from mvpc.settings.kinds import AbsolutePath, Address, Domain, Endpoint, Network, Pool, WireGuardKey, present
 from mvpc.strict import Finding, StrictModel, refuse_all
 
 
 class Gateway(StrictModel):
-    """The other end of the tunnel."""
+    """The other end of a WireGuard tunnel."""
 
     endpoint: Endpoint
     """Public name or address and UDP port."""
     public_key: WireGuardKey
     """Public WireGuard key of the gateway."""
+
+
+class Ikev2(StrictModel):
+    """The other end of an IKEv2 tunnel, and how laptop and gateway prove themselves to each other."""
+
+    address: Address
+    """Outer address of the gateway. No name: before the tunnel nobody resolves it."""
+    identity: Domain
+    """Name in the gateway's certificate (subjectAltName)."""
+    authority: AbsolutePath = "/etc/mvpc/pki/vpn-ca.pem"
+    """Certificate of the authority that signed the gateway's; inventory/trust/vpn-ca.pem becomes this file."""
+    revocation: Literal["strict", "ifuri", "relaxed"] = "strict"
+    """strict: no tunnel without a fresh answer on whether the gateway's certificate is revoked; ifuri: only where the
+    certificate says whom to ask; relaxed: unless it is known to be revoked."""
+    crypto: Literal["bsi-tr-02102-2026-01", "openssh-modern"] = "bsi-tr-02102-2026-01"
+    """Edition of algorithms and key lifetimes: BSI TR-02102-3 (edition 2026-01), or what is modern elsewhere."""
 
 
 class Dns(StrictModel):
@@ -34,12 +50,15 @@ class Dns(StrictModel):
 class Vpn(StrictModel):
     """The tunnel into the state's network."""
 
-    provider: Literal["wireguard", "none"] = "none"
-    """Kind of tunnel; none means that the laptop gets no tunnel."""
+    provider: Literal["ikev2", "wireguard", "none"] = "none"
+    """ikev2: strongSwan with the device certificate; wireguard: a key of the laptop's own; none: no tunnel. A laptop
+    that is not enrolled yet has no certificate: with ikev2 it gets WireGuard until then, where gateway is written."""
     tunnel: Literal["full", "split"] = "full"
     """full: everything goes through the tunnel (BSI's rule); split: only `routes`."""
     gateway: Gateway | None = None
-    """The other end of the tunnel."""
+    """The other end of a WireGuard tunnel."""
+    ikev2: Ikev2 | None = None
+    """The other end of an IKEv2 tunnel."""
     address_pool: Pool | None = None
     """Range that laptops get their tunnel address from: the first address plus the number of the device."""
     routes: Mapping[Network, Presence] = {}
@@ -47,7 +66,7 @@ class Vpn(StrictModel):
     dns: Dns = Dns()
     """Name resolution inside the tunnel."""
     mtu: Annotated[int, Field(ge=1280, le=1500)] = 1380
-    """Largest packet in bytes; 1380 fits mobile networks and IPv6."""
+    """Largest packet in bytes (WireGuard; IKEv2 finds it out itself); 1380 fits mobile networks and IPv6."""
     keepalive_seconds: Annotated[int, Field(ge=0, le=3600)] = 25
     """How often an idle tunnel shows life, so that routers keep it open; 0 means never."""
 
@@ -60,10 +79,11 @@ class Vpn(StrictModel):
     def _complete(self) -> Self:
         if self.provider == "none":
             return self
-        needed = {"gateway": self.gateway, "address_pool": self.address_pool}
+        name, key = _NEEDS[self.provider]
+        needed = {key: getattr(self, key), "address_pool": self.address_pool}
         step = "Add it, or write vpn.provider: none"
         findings = [
-            Finding((key,), "is missing, WireGuard needs it", step) for key, value in needed.items() if value is None
+            Finding((key,), f"is missing, {name} needs it", step) for key, value in needed.items() if value is None
         ]
         if self.tunnel == "split" and not present(self.routes):
             findings.append(
@@ -73,9 +93,18 @@ class Vpn(StrictModel):
         return self
 
     def _servers_in_pool(self) -> list[Finding]:
-        """Some laptop would get the address of the name server."""
-        return [
-            Finding(("dns", "servers", server), "lies in address_pool, so a laptop would get it too", "Keep them apart")
-            for server in present(self.dns.servers)
-            if self.pool and ip_address(server) in self.pool
+        """Some laptop would get the address of the name server, or of the gateway."""
+        found: list[tuple[tuple[str, ...], str]] = [
+            (("dns", "servers", server), server) for server in present(self.dns.servers)
         ]
+        if self.ikev2:
+            found.append((("ikev2", "address"), self.ikev2.address))
+        return [
+            Finding(place, "lies in address_pool, so a laptop would get it too", "Keep them apart")
+            for place, address in found
+            if self.pool and ip_address(address) in self.pool
+        ]
+
+
+_NEEDS = {"ikev2": ("IKEv2", "ikev2"), "wireguard": ("WireGuard", "gateway")}
+"""Provider -> its name, and the block that it cannot do without."""

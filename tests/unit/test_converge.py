@@ -1070,6 +1070,33 @@ def test_the_key_stays_the_same(laptop):
     assert PRIVATE_KEY in laptop.text("/etc/mvpc/keys/wireguard.key")
 
 
+def test_the_key_of_its_certificate_goes_where_strongswan_reads_it_and_nowhere_else(laptop):
+    made = laptop.path("/etc/mvpc/pki/device.key")
+    made.parent.mkdir(parents=True)
+    made.write_text("-----BEGIN PRIVATE KEY-----\nMIG2\n-----END PRIVATE KEY-----\n")
+    own = file("/etc/swanctl/private/mvpc.pem", "@K@\n", mode="0600", device_keys={"@K@": "device"})
+    answer = ask(laptop, "apply", component(own), diff=True)
+    assert laptop.text("/etc/swanctl/private/mvpc.pem") == made.read_text()
+    assert "MIG2" not in json.dumps(answer) + laptop.text("/var/lib/mvpc/ledger.json")
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        (Ran(0, "list-sa event {mvpc {state=ESTABLISHED child-sas {mvpc-1 {state=INSTALLED}}}}\n"), "up"),
+        (Ran(0, "list-sa event {mvpc {state=ESTABLISHED child-sas {}}}\n"), "down"),
+        (Ran(0, "list-sa event {mvpc {state=CONNECTING}}\n"), "down"),
+        (Ran(0, ""), "down"),
+        (Ran(111, err="connecting to 'unix:///var/run/charon.vici' failed\n"), "unknown"),
+        (Ran(127), "unknown"),
+    ],
+)
+def test_a_probe_says_how_an_ikev2_tunnel_is(laptop, said: Ran, state: str):
+    apply(laptop, file("/etc/swanctl/conf.d/mvpc.conf", "connections {}\n"))
+    laptop.broken = {"swanctl --list-sas": said}
+    assert ask(laptop, "probe")["facts"]["vpn"] == {"state": state}
+
+
 def test_a_key_that_others_may_read_is_closed_again(laptop):
     apply(laptop, vpn())
     laptop.path("/etc/mvpc/keys/wireguard.key").chmod(0o644)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,11 @@ from mvpc.catalogue import PackagedProduct, Verify
 from mvpc.editions import edition, editions
 from mvpc.errors import InputError, SecretError
 from mvpc.keyfile import lint, parse
-from mvpc.model import Bundle, Connection, File, Package, Unit
+from mvpc.model import Bundle, Connection, File, Identity, Package, Unit
 from mvpc.render import Renderer
 from mvpc.secret import Secret
 from mvpc.settings import Settings
-from mvpc.testing import a_device
+from mvpc.testing import NOON, a_device
 
 ECDSA = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA=="
 WIREGUARD = {
@@ -21,6 +22,21 @@ WIREGUARD = {
     "address_pool": "10.64.0.0/16",
     "dns": {"servers": {"10.1.0.53": "present"}, "domains": {"mv.example": "present"}},
 }
+IKEV2 = {
+    "provider": "ikev2",
+    "ikev2": {"address": "192.0.2.10", "identity": "vpn.mv.example"},
+    "address_pool": "10.64.0.0/16",
+    "dns": {"servers": {"10.1.0.53": "present"}, "domains": {"mv.example": "present"}},
+}
+ENROLLED = Identity(
+    serial="1f",
+    until=NOON,
+    device_certificate="PEM of the laptop\n",
+    device_authorities="PEM\n",
+    host_certificate="x",
+    user_authority="x",
+    trusted={"vpn-ca": "PEM of the gateway's authority\n"},
+)
 EAP = {"ca_certificate": "/etc/mvpc/pki/radius-ca.pem", "domain_match": "radius.mv.example"}
 ANY: dict[str, Any] = {
     "name": "x",
@@ -41,8 +57,19 @@ CATALOGUE = {
 }
 
 
-def bundle(settings: dict[str, Any], *, psk: str = "a long enough passphrase", **device: Any) -> Bundle:
-    renderer = Renderer(catalogue=CATALOGUE, secrets=lambda _: Secret(psk), digest_key=b"k" * 32)
+def bundle(
+    settings: dict[str, Any],
+    *,
+    psk: str = "a long enough passphrase",
+    identity: Identity | None = None,
+    **device: Any,
+) -> Bundle:
+    renderer = Renderer(
+        catalogue=CATALOGUE,
+        secrets=lambda _: Secret(psk),
+        digest_key=b"k" * 32,
+        identities={"nb-000123": identity} if identity else {},
+    )
     laptop = a_device(**{"host_key": ECDSA} | device)
     software = {name: {"state": state} for name, state in settings.get("software", {}).items()}
     return renderer.render(laptop, Settings.model_validate({**settings, "software": software}), {})
@@ -131,7 +158,7 @@ def test_a_full_tunnel_takes_everything_and_all_names():
     peer = keyfile["wireguard-peer.7Np3bO5PJbp7a1x4nE8YtYyaYFqNcv8uLdrsd3iJLzg="]
     assert peer["allowed-ips"] == "0.0.0.0/0;::/0;"
     assert (keyfile["ipv4"]["address1"], keyfile["ipv4"]["dns-search"]) == ("10.64.0.123/32", "~.;")
-    assert keyfile["ipv6"]["address1"] == "fd6d:7670:6300::10.64.0.123/128"
+    assert keyfile["ipv6"]["address1"] == "fd6d:7670:6300::a40:7b/128"
 
 
 def test_a_split_tunnel_takes_only_its_routes_and_domains():
@@ -212,3 +239,81 @@ def test_a_product_brings_its_units():
 def test_a_product_without_packages_for_this_system_is_an_error_that_names_it():
     with pytest.raises(InputError, match=r"nb-000123: product cups has no packages for ubuntu-24\.04"):
         bundle({"software": {"cups": "present"}}, os="ubuntu-24.04")
+
+
+# --- IKEv2
+
+
+def tunnel_files(made: Bundle) -> dict[str, File]:
+    return {part.path: part for part in made.component("vpn").resources if isinstance(part, File)}
+
+
+def test_an_enrolled_laptop_gets_an_ikev2_tunnel_with_its_certificate_and_the_algorithms_of_the_edition():
+    found = tunnel_files(bundle({"vpn": IKEV2}, identity=ENROLLED))
+    connection = found["/etc/swanctl/conf.d/mvpc.conf"]
+    assert connection.mode == "0640"
+    for line in (
+        "remote_addrs = 192.0.2.10",
+        "vips = 10.64.0.123, fd6d:7670:6300::a40:7b",
+        "remote_ts = 0.0.0.0/0, ::/0",
+        "id = nb-000123",
+        "id = vpn.mv.example",
+        "revocation = strict",
+        "start_action = start",
+        "keyingtries = 0",
+    ):
+        assert f"    {line}\n" in connection.content
+    assert "proposals = aes256gcm16-prfsha384-ecp384, " in connection.content
+    assert not {"x25519", "modp", "sha1", "chacha20"} & set(connection.content.replace(",", "-").split("-"))
+    assert found["/etc/swanctl/x509/mvpc.pem"].content == "PEM of the laptop\n"
+    assert found["/etc/swanctl/x509ca/mvpc-vpn.pem"].content == "PEM of the gateway's authority\n"
+
+
+def test_the_private_key_of_the_certificate_is_put_in_by_the_laptop():
+    key = tunnel_files(bundle({"vpn": IKEV2}, identity=ENROLLED))["/etc/swanctl/private/mvpc.pem"]
+    assert (key.content, key.mode, dict(key.device_keys)) == (
+        "@DEVICE_PRIVATE_KEY@\n",
+        "0600",
+        {"@DEVICE_PRIVATE_KEY@": "device"},
+    )
+
+
+def test_every_change_of_an_ikev2_tunnel_lets_strongswan_read_it():
+    parts = tunnel_files(bundle({"vpn": IKEV2}, identity=ENROLLED)).values()
+    assert all("restart strongswan.service" in part.notify for part in parts if "swan" in part.path)
+
+
+def test_a_tunnel_that_the_gateway_refused_is_tried_again():
+    made = bundle({"vpn": IKEV2}, identity=ENROLLED)
+    timers = [part.name for part in made.component("vpn").resources if isinstance(part, Unit) and part.running]
+    assert "mvpc-vpn.timer" in timers
+    assert "swanctl --initiate --child mvpc" in tunnel_files(made)["/etc/systemd/system/mvpc-vpn.service"].content
+
+
+def test_a_full_ikev2_tunnel_resolves_all_names_inside_and_a_split_one_only_its_domains():
+    path = "/etc/systemd/resolved.conf.d/mvpc-vpn.conf"
+    full = tunnel_files(bundle({"vpn": IKEV2}, identity=ENROLLED))[path].content
+    split = {**IKEV2, "tunnel": "split", "routes": {"10.1.0.0/16": "present"}}
+    made = tunnel_files(bundle({"vpn": split}, identity=ENROLLED))
+    assert "DNS=10.1.0.53\nDomains=~.\n" in full
+    assert "DNS=10.1.0.53\nDomains=~mv.example\n" in made[path].content
+    assert "vips = 10.64.0.123\n" in made["/etc/swanctl/conf.d/mvpc.conf"].content
+    assert "remote_ts = 10.1.0.0/16\n" in made["/etc/swanctl/conf.d/mvpc.conf"].content
+
+
+def test_a_laptop_that_is_not_enrolled_keeps_wireguard_where_the_profile_has_it():
+    assert list(connections(bundle({"vpn": WIREGUARD | IKEV2}), "vpn")) == ["mvpc-vpn"]
+    assert bundle({"vpn": IKEV2}).component("vpn").resources == ()
+    assert connections(bundle({"vpn": WIREGUARD | IKEV2}, identity=ENROLLED), "vpn") == {}
+
+
+def test_a_renewed_certificate_changes_the_tunnel_and_the_plan_can_say_why():
+    renewed = replace(ENROLLED, serial="2f", device_certificate="another PEM\n")
+    before, after = (bundle({"vpn": IKEV2}, identity=each).component("vpn") for each in (ENROLLED, renewed))
+    assert before.digest != after.digest
+    assert (before.inputs["vpn.certificate"], after.inputs["vpn.certificate"]) == ("1f", "2f")
+
+
+def test_an_authority_of_the_gateway_that_is_not_there_is_refused_with_the_file_to_add():
+    with pytest.raises(InputError, match=r"nb-000123: vpn.ikev2.authority .* inventory/trust/vpn-ca.pem"):
+        bundle({"vpn": IKEV2}, identity=replace(ENROLLED, trusted={}))

@@ -168,6 +168,13 @@ def test_a_wrong_setting_is_refused_with_place_path_and_next_step(root: Path, te
     ("text", "said"),
     [
         ("provider: wireguard", ["gateway: is missing, WireGuard needs it", "address_pool: is missing, WireGuard"]),
+        ("provider: ikev2", ["ikev2: is missing, IKEv2 needs it", "address_pool: is missing, IKEv2 needs it"]),
+        ("ikev2: {identity: vpn.example}", ["ikev2.address: is missing"]),
+        ("ikev2: {identity: vpn.example, address: vpn.example}", ["must be an IP address"]),
+        (
+            "{address_pool: 10.64.0.0/16, provider: ikev2, ikev2: {identity: a.b, address: 10.64.0.1}}",
+            ["ikev2.address: lies in address_pool"],
+        ),
         ("gateway: {endpoint: vpn.example}", ["endpoint: must be host:port", "public_key: is missing"]),
         (
             "gateway: {endpoint: 'vpn.example:99999', public_key: x}",

@@ -15,6 +15,8 @@ from mvpc.device.converge.resources import Connection
 from mvpc.device.converge.walk import Walk
 from mvpc.device.converge.words import Step
 
+IKEV2 = "/etc/swanctl/conf.d/mvpc.conf"
+
 
 def key_steps(walk: Walk) -> Iterator[Step]:
     """Private keys are made on the laptop and never leave it."""
@@ -52,6 +54,8 @@ def connection_steps(walk: Walk) -> Iterator[Step]:
 
 def vpn_state(machine: Machine, connections: Sequence[Mapping[str, str]] | None) -> str:
     """One of unknown, none, down, silent (no WireGuard handshake in the last three minutes), up."""
+    if look(machine.path(IKEV2)):
+        return ikev2_state(machine)
     if connections is None:
         return "unknown"
     tunnels = [each for each in connections if each["type"] in {"wireguard", "vpn"}]
@@ -62,3 +66,11 @@ def vpn_state(machine: Machine, connections: Sequence[Mapping[str, str]] | None)
         return "up"
     handshakes = machine.run(["wg", "show", "all", "latest-handshakes"]).out.split()[2::3]
     return "up" if any(time.time() - int(each) < 180 for each in handshakes if each.isdigit()) else "silent"
+
+
+def ikev2_state(machine: Machine) -> str:
+    """`up` when the IKE SA is established and its child carries traffic, swanctl(8); unknown without strongSwan."""
+    ran = machine.run(["swanctl", "--list-sas", "--ike", "mvpc", "--raw"])
+    if ran.code != 0:
+        return "unknown"
+    return "up" if "state=ESTABLISHED" in ran.out and "state=INSTALLED" in ran.out else "down"

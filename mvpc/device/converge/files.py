@@ -16,6 +16,8 @@ from mvpc.device.converge.walk import Walk
 from mvpc.device.converge.words import Failure, Step, gist
 
 KEYS = "/etc/mvpc/keys"
+OWN_KEYS = {"wireguard": f"{KEYS}/wireguard.key", "device": "/etc/mvpc/pki/device.key"}
+"""Kind -> the private key that the laptop made itself; that of its certificate comes with its enrolment."""
 MAX_DIFF = 20_000  # characters of one component
 
 
@@ -125,7 +127,7 @@ def filled(machine: Machine, file: File) -> bytes:
     """The content with the laptop's own keys in place of their tokens."""
     content = file.content
     for token, kind in file.device_keys.items():
-        key = machine.path(f"{KEYS}/{kind}.key")
+        key = machine.path(OWN_KEYS[kind])
         if look(key):  # a check may come before it is made
             content = content.replace(token, key.read_text().strip())
     return content.encode()

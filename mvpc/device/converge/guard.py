@@ -27,9 +27,11 @@ WAY_IN = (
     "/etc/ssh/",
     "/etc/NetworkManager/",
     "/etc/nftables",
+    "/etc/strongswan.d/",
     "/etc/swanctl/",
     "/etc/systemd/network/",
     "/etc/systemd/resolved.conf.d/",
+    "/etc/systemd/system/strongswan.service.d/",
 )
 """A mistake in a file below these can keep everybody out."""
 WORKING_SECONDS, CONFIRM_SECONDS = 600, 180

@@ -24,7 +24,7 @@ SHAPES: Mapping[str, str] = {
     "notify": rf"daemon-reload|hostname|connections|dconf|(?:reload|restart) {UNIT_NAME}",
     "id": r"\w[\w .@-]{0,99}",
     "uuid": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-    "device_keys": r"wireguard",
+    "device_keys": r"wireguard|device",
     "sha256": r"(?:[0-9a-f]{64})?",
     "component": r"[a-z][a-z0-9_-]*",
     "digest": r"[A-Za-z0-9_-]{1,128}",

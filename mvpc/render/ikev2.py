@@ -1,0 +1,108 @@
+"""An IKEv2 tunnel: strongSwan with the laptop's certificate, as swanctl.conf(5) wants it.
+
+The tunnel starts at boot and again whenever it breaks. No trap policies: they would also catch answers to those who
+reach the laptop from outside the tunnel, as mvpc does (ADR 18).
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from mvpc.editions import edition
+from mvpc.errors import InputError
+from mvpc.model import Device, File, Identity, Package, Resource, Unit
+from mvpc.render.identity import PKI
+from mvpc.render.template import fill
+from mvpc.render.tunnel import addresses, networks
+from mvpc.settings import Ikev2, Vpn, present
+
+KEY_PLACE = "@DEVICE_PRIVATE_KEY@"
+"""Stands in the key file where the laptop puts the key of its certificate."""
+_LOAD = ("restart strongswan.service",)
+_SERVICE = "/etc/systemd/system/strongswan.service.d/mvpc.conf"
+_NAMES = ("restart systemd-resolved.service", "reload NetworkManager.service")
+_PACKAGES = ("charon-systemd", "libstrongswan-extra-plugins", "libstrongswan-standard-plugins", "strongswan-swanctl")
+"""The daemon, CRLs over HTTP (curl), AES-GCM and ECDSA (openssl), and the tool."""
+
+
+def resources(device: Device, settings: Vpn, gateway: Ikev2, identity: Identity) -> tuple[Resource, ...]:
+    """All resources of the tunnel.
+
+    The key is copied from where enrolment put it, since AppArmor lets strongSwan read nothing outside /etc/swanctl.
+
+    Raises:
+        InputError: the laptop gets no address, or does not know the gateway's authority.
+    """
+    return (
+        *(Package(name=name) for name in _PACKAGES),
+        File(path="/etc/swanctl/x509/mvpc.pem", content=identity.device_certificate, notify=_LOAD),
+        File(
+            path="/etc/swanctl/private/mvpc.pem",
+            content=f"{KEY_PLACE}\n",
+            mode="0600",
+            notify=_LOAD,
+            device_keys={KEY_PLACE: "device"},
+        ),
+        File(path="/etc/swanctl/x509ca/mvpc-vpn.pem", content=_authority(device, gateway, identity), notify=_LOAD),
+        File(
+            path="/etc/swanctl/conf.d/mvpc.conf",
+            content=_connection(device, settings, gateway),
+            mode="0640",
+            notify=_LOAD,
+        ),
+        File(path=_SERVICE, content=fill("strongswan-service"), notify=("daemon-reload", *_LOAD)),
+        File(path="/etc/strongswan.d/mvpc.conf", content=fill("strongswan"), notify=_LOAD),
+        Unit(name="strongswan.service"),
+        *_always_on(),
+        *_name_resolution(settings),
+    )
+
+
+def _authority(device: Device, gateway: Ikev2, identity: Identity) -> str:
+    path = PurePosixPath(gateway.authority)
+    known = {f"{PKI}/{name}.pem": pem for name, pem in identity.trusted.items()}
+    if str(path) not in known:
+        raise InputError(
+            f"vpn.ikev2.authority is {path}, which mvpc does not bring to the laptop",
+            where=device.hostname,
+            hint=f"Put the certificate of the gateway's authority into inventory/trust/{path.name}",
+        )
+    return known[str(path)]
+
+
+def _connection(device: Device, settings: Vpn, gateway: Ikev2) -> str:
+    assert settings.pool  # noqa: S101 - the settings guarantee it
+    return fill(
+        "swanctl",
+        hostname=device.hostname,
+        gateway=gateway.address,
+        identity=gateway.identity,
+        revocation=gateway.revocation,
+        addresses=", ".join(map(str, addresses(device, settings, settings.pool))),
+        networks=", ".join(networks(settings)),
+        rules=edition(gateway.crypto).ikev2,
+    )
+
+
+def _always_on() -> tuple[Resource, ...]:
+    """A gateway that refuses the laptop, be it only for a minute, ends its attempts for good; a timer makes more."""
+    unit, timer = "/etc/systemd/system/mvpc-vpn.service", "/etc/systemd/system/mvpc-vpn.timer"
+    return (
+        File(path=unit, content=fill("vpn-service"), notify=("daemon-reload",)),
+        File(path=timer, content=fill("vpn-timer"), notify=("daemon-reload", "restart mvpc-vpn.timer")),
+        Unit(name="mvpc-vpn.timer"),
+    )
+
+
+def _name_resolution(settings: Vpn) -> tuple[Resource, ...]:
+    """systemd-resolved asks the servers inside for their domains only; NetworkManager hands it the others."""
+    servers = present(settings.dns.servers)
+    if not servers:
+        return ()
+    domains = ("~.",) if settings.tunnel == "full" else tuple(f"~{name}" for name in present(settings.dns.domains))
+    content = fill("resolved", servers=" ".join(servers), domains=" ".join(domains))
+    return (
+        Package(name="systemd-resolved"),
+        File(path="/etc/systemd/resolved.conf.d/mvpc-vpn.conf", content=content, notify=_NAMES),
+        Unit(name="systemd-resolved.service"),
+    )
