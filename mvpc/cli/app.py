@@ -30,6 +30,7 @@ COMMANDS = (
     LazyCommand("software", "mvpc.cli.software", "See what software really runs where."),
     LazyCommand("secret", "mvpc.cli.secret", "Store the secrets that profiles refer to."),
     LazyCommand("ca", "mvpc.cli.ca", "Keep the certificate authorities of laptops and logins."),
+    LazyCommand("vpn", "mvpc.cli.vpn", "Write and check the gateway's side of the tunnels."),
     LazyCommand("image", "mvpc.cli.image", "Build images for laptops."),
     LazyCommand("lab", "mvpc.cli.lab", "Start and stop disposable laptops on this machine."),
 )

@@ -37,7 +37,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("settings", "edits", "applications"),
     ("software",),
     ("render", "plan", "status", "device", "report", "progress", "identity"),
-    ("compile", "job", "enrolment"),
+    ("compile", "job", "enrolment", "tunnels"),
     ("renewal",),
     ("rollout",),
     ("playbook", "store", "ssh", "authorities", "images", "lab", "nmcli", "testing"),

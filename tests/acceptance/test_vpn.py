@@ -1,0 +1,170 @@
+"""An enrolled laptop's IKEv2 tunnel to a gateway with mvpc's files, until it is lost. The tests run in order.
+
+Two laptops: one plays the gateway. What they assert they ask strongSwan.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
+from tests.acceptance.certificates import Certificate, authority, issue
+from tests.acceptance.charon import PACKAGES, Charon
+
+pytestmark = NEEDS_LAB
+
+GATEWAY, BEHIND, NAME = "10.91.0.12", "10.65.0.1", "vpn.mv.example"
+PROFILE = f"""
+vpn:
+  provider: ikev2
+  tunnel: split
+  routes: {{10.65.0.0/24: present}}
+  address_pool: 10.64.0.0/16
+  ikev2:
+    address: {GATEWAY}
+    identity: {NAME}
+"""
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    with an_admin(tmp_path_factory.mktemp("project"), name="vpn", addresses="10.91.0.0/24") as person:
+        (person.root / "passphrase").touch(mode=0o600)
+        (person.root / "passphrase").write_text("correct horse battery staple\n")
+        with (person.root / "mvpc.toml").open("a") as config:
+            config.write('[identity]\npassphrase_file = "passphrase"\n')
+        person.mvpc("device", "import", "inventory/lab.csv", "--yes")
+        person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
+        person.mvpc("lab", "up", "2")
+        for device in person.json("device", "list")["devices"]:
+            person.addresses[device["hostname"]] = device["address"]
+            person.host_keys[device["hostname"]] = device["host_key"]
+        with_ikev2(person.root / "profiles")
+        yield person
+
+
+def with_ikev2(profiles: Path) -> None:
+    """The sample profiles with another tunnel, which the authority of lab-01 splits already."""
+    base = profiles / "base.yml"
+    before, _, rest = base.read_text().partition("\nvpn:\n")
+    base.write_text(f"{before}\n{PROFILE}\nwifi:\n" + rest.partition("\nwifi:\n")[2])
+
+
+@pytest.fixture(scope="module")
+def gateway_authority(admin: Admin, tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    made = authority(tmp_path_factory.mktemp("pki"), "vpn-ca")
+    (admin.root / "inventory/trust").mkdir(exist_ok=True)
+    (admin.root / "inventory/trust/vpn-ca.pem").write_bytes(made.certificate.read_bytes())
+    return made
+
+
+@pytest.fixture(scope="module")
+def gateway(admin: Admin, gateway_authority: Certificate) -> Iterator[Charon]:
+    """lab-02 as a gateway: its own certificate, a host behind it, and nothing of mvpc yet."""
+    folder = gateway_authority.key.parent
+    own = issue(gateway_authority, folder, "gateway", usage="serverAuth", subject=NAME)
+    with Charon(admin.machine("lab-02").lab.home / "laptops/lab-02/root") as made:
+        admin.on("lab-02", f"sudo apt-get update -qq; sudo apt-get install -yqq {PACKAGES} >/dev/null 2>&1")
+        made.put("/etc/swanctl/x509/gateway.pem", own.certificate.read_bytes())
+        made.put("/etc/swanctl/private/gateway.pem", own.key.read_bytes(), mode=0o600)
+        made.succeed("ip", "address", "add", f"{BEHIND}/32", "dev", "lo")
+        made.start()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def laptop(admin: Admin, gateway_authority: Certificate) -> Iterator[Charon]:
+    """lab-01, enrolled, with the files that its profile renders to. Only a virtual machine could roll them out."""
+    admin.mvpc("ca", "init")
+    admin.on("lab-01", f"sudo apt-get update -qq; sudo apt-get install -yqq {PACKAGES} >/dev/null 2>&1")
+    enrol(admin)
+    admin.mvpc("profile", "render", "lab-01", "-o", "known-rendered")
+    with Charon(admin.machine("lab-01").lab.home / "laptops/lab-01/root") as made:
+        for file in (admin.root / "known-rendered/etc").rglob("*"):
+            if file.is_file() and {"swanctl", "system"} & set(file.parts):
+                path = f"/{file.relative_to(admin.root / 'known-rendered')}"
+                made.put(path, file.read_bytes(), mode=file.stat().st_mode & 0o777)
+        made.succeed("cp", "/etc/mvpc/pki/device.key", "/etc/swanctl/private/mvpc.pem")
+        made.start()
+        yield made
+
+
+def enrol(admin: Admin) -> None:
+    """The first attempt lets the laptop make its key and show its words; the second one gives them."""
+    for words in ("zoo zoo zoo zoo zoo zoo", ""):
+        token = str(admin.json("device", "token", "lab-01")["token"])
+        shown = words or admin.on("lab-01", "cat /run/mvpc/enrolment").strip()
+        answer = f"{token}\n"
+        admin.mvpc("device", "enroll", "lab-01", "--words", shown, answer=answer, expect=1 if words else 0)
+
+
+def revocation_list(issuer: Certificate) -> bytes:
+    """An empty one of the gateway's authority: without any, a strict laptop builds no tunnel."""
+    folder = issuer.key.parent
+    (folder / "index").touch()
+    (folder / "number").write_text("01\n")
+    config = folder / "ca.cnf"
+    config.write_text(f"[ca]\ndefault_ca=c\n[c]\ndatabase={folder}/index\ncrlnumber={folder}/number\n")
+    with config.open("a") as more:
+        more.write("crl_extensions=e\n[e]\nauthorityKeyIdentifier=keyid\n")  # how strongSwan finds it
+    wanted = ["-config", config, "-gencrl", "-keyfile", issuer.key, "-cert", issuer.certificate, "-crldays", "2"]
+    made = subprocess.run(["openssl", "ca", *map(str, wanted), "-md", "sha384"], capture_output=True, check=True)
+    return made.stdout
+
+
+def hand_over(admin: Admin, gateway: Charon) -> str:
+    """Let mvpc write the gateway's files and give them to the gateway; what mvpc said."""
+    said = admin.mvpc("vpn", "gateway", "-o", "known-gateway")
+    for file in (admin.root / "known-gateway/swanctl").rglob("*"):
+        if file.is_file():
+            gateway.put(f"/etc/swanctl/{file.relative_to(admin.root / 'known-gateway/swanctl')}", file.read_bytes())
+    gateway.succeed("swanctl", "--load-all", "--noprompt")
+    return said
+
+
+def says(admin: Admin, gateway: Charon, listing: str, *, expect: int = 0) -> str:
+    """What mvpc makes of the gateway's own words."""
+    (admin.root / "known-said").write_text(gateway.succeed("swanctl", listing))
+    return admin.mvpc("vpn", "check", "known-said", expect=expect)
+
+
+def test_strongswan_takes_the_files_of_laptop_and_gateway(admin: Admin, laptop: Charon, gateway: Charon):
+    admin.mvpc("ca", "publish")
+    assert "1 added (lab-01)" in hand_over(admin, gateway)
+    assert "loaded connection 'mvpc'" in laptop.succeed("swanctl", "--load-all", "--noprompt")
+    units = ("mvpc-vpn.service", "mvpc-vpn.timer", "strongswan.service")
+    assert "mvpc" not in laptop.run("systemd-analyze", "verify", *units).stderr
+    assert "agree on 1 laptop" in says(admin, gateway, "--list-conns")
+
+
+def test_the_laptop_refuses_a_gateway_that_may_be_revoked(laptop: Charon, gateway: Charon):
+    refused = laptop.run("swanctl", "--initiate", "--child", "mvpc", "--timeout", "30")
+    assert "certificate status is not available" in refused.stdout
+    assert "INSTALLED" not in gateway.succeed("swanctl", "--list-sas")
+
+
+def test_the_tunnel_carries_traffic_with_the_algorithms_of_the_edition(
+    admin: Admin, laptop: Charon, gateway: Charon, gateway_authority: Certificate
+):
+    laptop.put("/etc/swanctl/x509crl/test.crl", revocation_list(gateway_authority))
+    laptop.succeed("swanctl", "--load-creds", "--noprompt")
+    laptop.succeed("swanctl", "--initiate", "--child", "mvpc", "--timeout", "20")
+    shown = gateway.wait_until("swanctl", "--list-sas", says="INSTALLED")
+    assert "lab-01: #" in shown
+    assert "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384" in shown
+    assert "1 received" in laptop.succeed("ping", "-c1", "-W5", BEHIND)
+    assert "agree on 1 laptop" in says(admin, gateway, "--list-sas")
+
+
+def test_a_lost_laptop_comes_in_no_more(admin: Admin, laptop: Charon, gateway: Charon):
+    admin.mvpc("device", "lost", "lab-01", "--reason", "left in a train")
+    assert "lab-01" in says(admin, gateway, "--list-conns", expect=3)
+    assert "1 removed (lab-01)" in hand_over(admin, gateway)
+    gateway.run("swanctl", "--terminate", "--ike", "lab-01")
+    refused = laptop.run("swanctl", "--initiate", "--child", "mvpc", "--timeout", "20")
+    assert refused.returncode != 0
+    assert "ESTABLISHED" not in gateway.succeed("swanctl", "--list-sas")
