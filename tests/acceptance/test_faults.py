@@ -227,7 +227,7 @@ def test_a_cable_that_is_out_for_some_seconds_does_not_matter(admin: Admin):
 
 def test_a_laptop_that_falls_silent_is_noticed_in_time_and_served_when_it_is_back(admin: Admin):
     value = want(admin)
-    with made_slow(admin, 5):
+    with made_slow(admin, 15):
         running = admin.begin("rollout", "--all", "--yes")
         wait_for_the_middle(admin)
         admin.lab.block(SLOW)
