@@ -17,7 +17,7 @@ from tests.acceptance.charon import PACKAGES, Charon
 
 pytestmark = NEEDS_LAB
 
-GATEWAY, BEHIND, NAME = "10.91.0.12", "10.65.0.1", "vpn.mv.example"
+GATEWAY, BEHIND, NAME = "10.98.0.12", "10.65.0.1", "vpn.mv.example"
 PROFILE = f"""
 vpn:
   provider: ikev2
@@ -32,7 +32,7 @@ vpn:
 
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
-    with an_admin(tmp_path_factory.mktemp("project"), name="vpn", addresses="10.91.0.0/24") as person:
+    with an_admin(tmp_path_factory.mktemp("project"), name="vpn", addresses="10.98.0.0/24") as person:
         (person.root / "passphrase").touch(mode=0o600)
         (person.root / "passphrase").write_text("correct horse battery staple\n")
         with (person.root / "mvpc.toml").open("a") as config:

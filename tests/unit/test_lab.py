@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -412,3 +414,11 @@ def test_without_root_a_lab_of_root_is_neither_empty_nor_a_bug(tmp_path, monkeyp
 def test_a_folder_whose_name_would_mean_something_in_a_configuration_is_refused(tmp_path):
     with pytest.raises(InputError, match="plain characters"):
         Lab(tmp_path / "my lab; user root")
+
+
+def test_labs_that_are_tested_side_by_side_do_not_share_a_network():
+    acceptance = Path(__file__).parents[1] / "acceptance"
+    texts = [path.read_text(encoding="utf-8") for path in acceptance.glob("test_*.py")]
+    networks = [IPv4Network(found) for text in texts for found in re.findall(r'addresses="([\d./]+)"', text)]
+    assert len(networks) > 8
+    assert not [(one, other) for one, other in combinations(networks, 2) if one.overlaps(other)]
