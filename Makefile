@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2 openssl
 VM_PACKAGES := qemu-system-x86 e2fsprogs wireguard-go wireguard-tools dnsmasq-base
 TEST_PACKAGES := openssh-server sudo
-# Laptops mostly wait, for a network or a timer, so more files than cores are tested at a time.
+# Laptops mostly wait, for a network or a timer, so more files than cores are tested at a time; those with laptops first.
 WORKERS := 3
 
 # Installs Debian packages where that is possible, and says what is needed where it is not.
@@ -35,7 +35,7 @@ demo: venv lab-packages  ## Build the image, boot three laptops, import, plan, r
 
 test: check  ## Every test: what needs root and Debian runs where both are there
 	@{ $(call apt-install,$(LAB_PACKAGES) $(TEST_PACKAGES)) ; } && mvpc image build || echo "make test: no lab here, so only what needs none is tested"
-	pytest -m "not vm" --numprocesses $(WORKERS) --dist loadfile tests/integration tests/acceptance
+	pytest -m "not vm" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration
 
 test-vm: venv  ## Tests with virtual machines: Wi-Fi, tunnels (root, Debian, about 10 minutes)
 	@$(call apt-install,$(LAB_PACKAGES) $(VM_PACKAGES))

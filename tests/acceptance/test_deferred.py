@@ -98,7 +98,7 @@ def test_a_laptop_that_comes_back_outside_of_its_window_waits_and_inside_of_it_i
     assert "1 laptop waiting, 0 back, 1 for their time" in admin.mvpc("rollout", "watch", "--once")
     [waits] = admin.json("rollout", "waiting")["laptops"]
     assert (waits["device"], waits["turn"], waits["schedule"]["window"]) == ("lab-03", "waiting", CLOSED)
-    assert "waits for it until " in admin.mvpc("status", "lab-03")
+    assert "wait for it until " in admin.mvpc("status", "lab-03")
     assert value_on(admin, "lab-03") == ""
 
     admin.mvpc("lab", "off", "lab-03")
