@@ -14,11 +14,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
+from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
 
 LAPTOPS = ("lab-01", "lab-02", "lab-03")
-HEADER = "Inventarnummer;Rechnername;Seriennummer;Betriebssystem;Arbeitsplatzprofil;Behörde;Standort;Status\n"
-
 pytestmark = NEEDS_LAB
 
 
@@ -26,18 +24,9 @@ pytestmark = NEEDS_LAB
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     """Three laptops of one ressort, brought to their profiles; windows are meant in UTC."""
     with an_admin(tmp_path_factory.mktemp("project"), name="dfr", addresses="10.91.0.0/24") as person:
-        rows = [f"LAB-{n[-2:]};{n};LAB{n[-2:]};Debian 13;Standard;zdmv;schwerin;übergeben\n" for n in LAPTOPS]
-        (person.root / "devices.csv").write_text(HEADER + "".join(rows))
         config = person.root / "mvpc.toml"
         config.write_text(config.read_text() + '[rollout]\ntimezone = "UTC"\n')
-        person.mvpc("image", "build")
-        person.mvpc("device", "import", "devices.csv", "--yes")
-        person.mvpc("lab", "up", str(len(LAPTOPS)))
-        for device in person.json("device", "list")["devices"]:
-            person.addresses[device["hostname"]] = device["address"]
-            person.host_keys[device["hostname"]] = device["host_key"]
-        person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
-        person.mvpc("rollout", "--all", "--yes")
+        person.furnish(LAPTOPS)
         yield person
 
 

@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
+from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
 
 LAPTOPS = ("lab-01", "lab-02")
-HEADER = "Inventarnummer;Rechnername;Seriennummer;Betriebssystem;Arbeitsplatzprofil;Behörde;Standort;Status\n"
 CONF = "/etc/printers.conf"
 TASKS = """---
 - name: Install the list of printers
@@ -62,17 +61,8 @@ pytestmark = NEEDS_LAB
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     """Two laptops, imaged and brought to their profiles, and a role that no profile names yet."""
     with an_admin(tmp_path_factory.mktemp("project"), name="roles", addresses="10.92.0.0/24") as person:
-        rows = [f"LAB-{n[-2:]};{n};LAB{n[-2:]};Debian 13;Standard;zdmv;schwerin;übergeben\n" for n in LAPTOPS]
-        (person.root / "devices.csv").write_text(HEADER + "".join(rows))
-        person.mvpc("image", "build")
-        person.mvpc("device", "import", "devices.csv", "--yes")
-        person.mvpc("lab", "up", str(len(LAPTOPS)))
-        for device in person.json("device", "list")["devices"]:
-            person.addresses[device["hostname"]] = device["address"]
-            person.host_keys[device["hostname"]] = device["host_key"]
-        person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
         set_profile(person, "")
-        person.mvpc("rollout", "--all", "--yes")
+        person.furnish(LAPTOPS)
         write_role(person, tasks__main=TASKS, templates__printers="server {{ printers_server }}\n")
         write_role(person, meta__argument_specs=SPECS, tasks__remove=REMOVE)
         yield person
