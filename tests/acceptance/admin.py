@@ -115,12 +115,24 @@ class Admin:
         (self.root / "devices.csv").write_text(HEADER + "".join(rows))
         self.mvpc("image", "build")
         self.mvpc("device", "import", "devices.csv", "--yes")
-        self.mvpc("lab", "up", str(len(laptops)))
-        for device in self.json("device", "list")["devices"]:
-            self.addresses[device["hostname"]] = device["address"]
-            self.host_keys[device["hostname"]] = device["host_key"]
+        self.boot(len(laptops))
         self.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
         self.mvpc("rollout", "--all", "--yes")
+
+    def boot(self, laptops: int) -> None:
+        """Boot laptops and learn where to find them."""
+        self.mvpc("lab", "up", str(laptops))
+        for device in self.json("device", "list")["devices"]:
+            if device["address"]:
+                self.addresses[device["hostname"]] = device["address"]
+                self.host_keys[device["hostname"]] = device["host_key"]
+
+    def open_authorities(self) -> None:
+        """Keep the passphrase of certificate authorities in a file, since nobody is there to type it."""
+        (self.root / "passphrase").touch(mode=0o600)
+        (self.root / "passphrase").write_text("correct horse battery staple\n")
+        with (self.root / "mvpc.toml").open("a") as config:
+            config.write('[identity]\npassphrase_file = "passphrase"\n')
 
     def on_all(self, command: str, *, check: bool = True) -> dict[str, str]:
         """Run a command on all laptops at once."""

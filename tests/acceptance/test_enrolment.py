@@ -19,15 +19,10 @@ pytestmark = NEEDS_LAB
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     with an_admin(tmp_path_factory.mktemp("project"), name="pki", addresses="10.96.0.0/24") as person:
-        (person.root / "passphrase").touch(mode=0o600)
-        (person.root / "passphrase").write_text("correct horse battery staple\n")
-        with (person.root / "mvpc.toml").open("a") as config:
-            config.write('[identity]\npassphrase_file = "passphrase"\n')
+        person.open_authorities()
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
         person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
-        person.mvpc("lab", "up", "1")
-        [device] = [each for each in person.json("device", "list")["devices"] if each["hostname"] == "lab-01"]
-        person.addresses["lab-01"], person.host_keys["lab-01"] = device["address"], device["host_key"]
+        person.boot(1)
         yield person
 
 

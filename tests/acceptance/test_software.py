@@ -38,7 +38,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
         _write_catalogue(person.root)
         choose(person, "xpdf")
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
-        person.mvpc("lab", "up", "1")
+        person.boot(1)
         device = person.json("device", "list")["devices"][0]
         person.addresses["lab-01"], person.host_keys["lab-01"] = device["address"], device["host_key"]
         for program in PROGRAMS.glob("*.py"):

@@ -33,16 +33,10 @@ vpn:
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     with an_admin(tmp_path_factory.mktemp("project"), name="vpn", addresses="10.98.0.0/24") as person:
-        (person.root / "passphrase").touch(mode=0o600)
-        (person.root / "passphrase").write_text("correct horse battery staple\n")
-        with (person.root / "mvpc.toml").open("a") as config:
-            config.write('[identity]\npassphrase_file = "passphrase"\n')
+        person.open_authorities()
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
         person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
-        person.mvpc("lab", "up", "2")
-        for device in person.json("device", "list")["devices"]:
-            person.addresses[device["hostname"]] = device["address"]
-            person.host_keys[device["hostname"]] = device["host_key"]
+        person.boot(2)
         with_ikev2(person.root / "profiles")
         yield person
 

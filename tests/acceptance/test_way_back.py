@@ -28,9 +28,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     with an_admin(tmp_path_factory.mktemp("project"), name="back", addresses="10.88.0.0/24") as person:
         person.mvpc("image", "build")
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
-        person.mvpc("lab", "up", "1")
-        [device] = [each for each in person.json("device", "list")["devices"] if each["hostname"] == "lab-01"]
-        person.addresses["lab-01"], person.host_keys["lab-01"] = device["address"], device["host_key"]
+        person.boot(1)
         person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
         person.mvpc("rollout", "--device", "lab-01", "--yes")
         yield person
