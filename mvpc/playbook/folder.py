@@ -73,6 +73,7 @@ def fill(folder: Path, work: Sequence[HostWork], login: Login, *, seconds: int) 
             "mvpc_bundle_file": str(path),
             "mvpc_components": [part.name for part in parts if not part.role],
             **role_variables(part.role for part in parts if part.role),
+            "mvpc_component_seconds": seconds,
             "mvpc_seconds": seconds * len(item.components),
         }
     _write_private(folder / "inventory.json", inventory(hosts))

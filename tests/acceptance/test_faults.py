@@ -33,6 +33,9 @@ GROWING = "".join(f'[[rollout.ring]]\nname = "{name}"\npercent = {name}\n' for n
 BEYOND_DETECTION = 45 + 30
 """Seconds within which a rollout must end after a laptop has fallen silent: three keep-alives of 15 s, and the rest."""
 
+SILENCE_SECONDS = int(os.environ.get("SILENCE", "0"))
+"""How much longer a silent laptop stays so; SILENCE=3600 is the hour of those who have it."""
+
 _values = count(1)
 
 pytestmark = NEEDS_LAB
@@ -225,6 +228,36 @@ def test_a_cable_that_is_out_for_some_seconds_does_not_matter(admin: Admin):
     assert values(admin) == everywhere(value)
 
 
+LOSSY = """
+table inet lossy {{
+  chain input {{ type filter hook input priority 0; iif != "lo" numgen random mod 100 < {percent} counter drop; }}
+  chain output {{ type filter hook output priority 0; oif != "lo" numgen random mod 100 < {percent} counter drop; }}
+}}
+"""
+
+
+@contextmanager
+def losing(admin: Admin, laptop: str, percent: int) -> Iterator[None]:
+    """Lose so many of a hundred packets, each way, by chance."""
+    inside = ["ip", "netns", "exec", admin.lab.network.namespace(laptop), "nft"]
+    subprocess.run([*inside, "-f", "-"], input=LOSSY.format(percent=percent), text=True, check=True)
+    try:
+        yield
+        assert "packets 0 " not in subprocess.run([*inside, "list", "ruleset"], capture_output=True, text=True).stdout
+    finally:
+        subprocess.run([*inside, "delete", "table", "inet", "lossy"], check=True)
+
+
+@pytest.mark.parametrize("percent", [5, 30])
+def test_a_network_that_loses_packets_makes_nothing_fail(admin: Admin, percent: int):
+    value = want(admin)
+    with losing(admin, SLOW, percent):
+        done = admin.json("rollout", "--all", "--yes")["rollout"]
+    assert set(done["counts"]) <= {"changed", "unreachable"}
+    assert done["counts"]["changed"] >= 3
+    bring_to_an_end(admin, value)
+
+
 def test_a_laptop_that_falls_silent_is_noticed_in_time_and_served_when_it_is_back(admin: Admin):
     value = want(admin)
     with made_slow(admin, 15):
@@ -236,6 +269,7 @@ def test_a_laptop_that_falls_silent_is_noticed_in_time_and_served_when_it_is_bac
             assert "3 changed, 3 verified, 0 failed, 1 unreachable" in admin.log.read_text()
             assert verdict(admin, SLOW) == "outdated"
             assert "1 laptop waiting, 0 back" in admin.mvpc("rollout", "watch", "--once")
+            time.sleep(SILENCE_SECONDS)
         finally:
             admin.lab.unblock(SLOW)
     bring_to_an_end(admin, value)

@@ -153,6 +153,28 @@ def test_a_role_that_fails_fails_only_its_component_and_is_tried_again(admin: Ad
     assert admin.json("rollout", "--all", "--yes")["rollout"]["verified"] == 2
 
 
+def test_a_role_that_finds_the_packages_locked_waits_like_a_laptop_that_sleeps(admin: Admin):
+    write_role(
+        admin,
+        "moody",
+        tasks__main="---\n- name: Bring a package\n  ansible.builtin.command: apt-get -q -y install --reinstall tree\n"
+        "  changed_when: true\n",
+    )
+    admin.on(
+        "lab-01", "echo 'DPkg::Pre-Invoke {\"touch /run/middle; sleep 20\";};' | sudo tee /etc/apt/apt.conf.d/99-slow"
+    )
+    admin.on("lab-01", "sudo systemd-run --unit=somebody apt-get -q -y install --reinstall tree")
+    while "middle" not in admin.on("lab-01", "ls /run"):
+        time.sleep(0.2)
+    done = admin.json("rollout", "--device", "lab-01", "--yes")["rollout"]
+    [waiting] = done["results"]
+    assert (waiting["component"], waiting["outcome"]) == ("local-moody", "deferred")
+    assert "It is held by process" in waiting["error"]
+    admin.on("lab-01", "sudo rm /etc/apt/apt.conf.d/99-slow; while pgrep -x apt-get >/dev/null; do sleep 0.2; done")
+    assert "1 laptop waiting, 1 back" in admin.mvpc("rollout", "watch", "--once")
+    assert ("local-moody", "repair", "the last attempt did not finish") not in planned(admin)
+
+
 def test_a_controller_that_dies_in_the_middle_of_a_role_is_carried_on(admin: Admin):
     write_role(admin, "slow", tasks__main=SLOW)
     choose(admin, extra="  slow: {state: present}\n  moody: {state: present}\nbase:\n  sysctl:\n    kernel.panic: 7\n")

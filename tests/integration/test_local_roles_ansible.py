@@ -56,7 +56,7 @@ def write_role(playbooks: Path, role: str, *, tasks: str = INSTALL, **files: str
 
 
 def run(
-    laptop: real.Laptop, playbooks: Path, *runs: RoleRun, digest: str = "d1", **files: Any
+    laptop: real.Laptop, playbooks: Path, *runs: RoleRun, digest: str = "d1", seconds: int = 60, **files: Any
 ) -> list[ComponentResult]:
     """Converge built-in components given by their files, and then roles."""
     work = real.some_work(laptop.device, **files)
@@ -67,7 +67,9 @@ def run(
         bundle=Bundle(device=laptop.device.hostname, components=components),
         components=tuple(part.name for part in components),
     )
-    return list(chain.from_iterable(replace(real.a_runner(laptop), playbooks=playbooks).run([work])))
+    return list(
+        chain.from_iterable(replace(real.a_runner(laptop), playbooks=playbooks, component_seconds=seconds).run([work]))
+    )
 
 
 def on_laptop(laptop: real.Laptop, path: str) -> str:
@@ -139,6 +141,15 @@ def test_a_handler_that_fails_leaves_its_role_unfinished_and_the_next_one_alone(
     results = run(laptop, playbooks, RoleRun(role="handled"), RoleRun(role="later"))
     assert real.outcomes(results) == {"local-handled": Outcome.FAILED, "local-later": Outcome.CHANGED}
     assert ledger(laptop)["local-handled"] == ""
+
+
+def test_a_task_of_a_role_that_hangs_is_given_up_after_the_time_of_a_component(laptop, playbooks):
+    write_role(playbooks, "hanging", tasks="\n- name: Wait\n  ansible.builtin.command: sleep 50\n")
+    write_role(playbooks, "patient")
+    results = run(laptop, playbooks, RoleRun(role="hanging"), RoleRun(role="patient"), seconds=4)
+    assert real.outcomes(results) == {"local-hanging": Outcome.FAILED, "local-patient": Outcome.CHANGED}
+    error = next(result.error for result in results if result.component == "local-hanging")
+    assert error.startswith("task Wait: Timed out after 4 second")
 
 
 def test_a_role_that_ansible_cannot_even_read_ends_the_run_with_the_reason(laptop, playbooks):

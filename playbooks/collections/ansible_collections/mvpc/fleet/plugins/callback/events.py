@@ -44,6 +44,8 @@ author:
 """
 
 CONVERGE = "mvpc.fleet.converge"
+LOCKED = ("Could not get lock /var/", "frontend lock was locked by another process")
+"""What apt and dpkg say when somebody else works on packages; both end with an error that is none of the role's."""
 MAX_CHANGES = 200
 MAX_TEXT = 2000
 
@@ -118,6 +120,8 @@ class CallbackModule(CallbackBase):  # noqa: D101 - see DOCUMENTATION
         outcome = "changed" if changes and part["outcome"] == "unchanged" else part["outcome"]
         why = self._failed.pop(host, "") or "the role failed"
         error = part["error"] or (why if outcome == "failed" else "")
+        if outcome == "failed" and any(words in error for words in LOCKED):
+            outcome = "deferred"
         return {**part, "changes": changes, "outcome": outcome, "error": error}
 
     def _result(self, host: str, part: Mapping[str, Any]) -> None:
