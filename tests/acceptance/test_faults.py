@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -92,6 +92,12 @@ def wait_for_the_middle(admin: Admin) -> None:
 
 def verdict(admin: Admin, laptop: str) -> str:
     return str(admin.json("status", laptop)["verdict"])
+
+
+def assert_whole(admin: Admin) -> None:
+    """Let SQLite look at every page of the database."""
+    with closing(sqlite3.connect(admin.root / ".mvpc/mvpc.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def bring_to_an_end(admin: Admin, value: int) -> None:
@@ -204,12 +210,76 @@ def test_wherever_the_disk_of_the_controller_runs_full_the_state_is_kept_and_the
             assert "an error inside mvpc itself" not in said
             assert code == 0 or "ree some space" in said, said
             filler.unlink()
-            with sqlite3.connect(admin.root / ".mvpc/mvpc.db") as connection:
-                assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert_whole(admin)
             if step := admin.next_step(newest.id):
                 admin.mvpc(*step)
             assert values(admin) == everywhere(value), said
     assert 1 in codes, "the disk was never full in time"
+
+
+# --- the controller's power (F2) -------------------------------------------------------------
+
+
+@contextmanager
+def disk_as_a_file(admin: Admin) -> Iterator[Path]:
+    """Let the state of the project lie on a disk of its own whose blocks are a file; yields that file."""
+    state, kept, disk = admin.root / ".mvpc", admin.root / "known-state", admin.root / "disk"
+    copy(state, kept)
+    subprocess.run(["truncate", "--size=160M", disk], check=True)
+    subprocess.run(["mkfs.ext4", "-q", disk], check=True)
+    insert(disk, state)
+    try:
+        copy(kept, state)
+        subprocess.run(["sync", "--file-system", state], check=True)
+        yield disk
+        shutil.rmtree(kept)
+        copy(state, kept)
+    finally:
+        subprocess.run(["umount", "--lazy", state], check=True)
+        copy(kept, state)
+        shutil.rmtree(kept)
+
+
+def insert(disk: Path, state: Path) -> None:
+    """Mount the disk where the state belongs; ext4 replays its journal, as after any power loss."""
+    subprocess.run(["mount", "-o", "loop", disk, state], check=True)
+    state.chmod(0o700)
+
+
+def cut_power(admin: Admin, running: subprocess.Popen[bytes], disk: Path) -> None:
+    """End mvpc and keep only what has reached the disk: files that were not flushed are lost or too short."""
+    running.send_signal(signal.SIGSTOP)
+    after = disk.with_suffix(".after")
+    shutil.copyfile(disk, after)
+    running.kill()
+    running.wait()
+    subprocess.run(["umount", "--lazy", admin.root / ".mvpc"], check=True)
+    after.replace(disk)
+    insert(disk, admin.root / ".mvpc")
+
+
+def test_a_controller_that_loses_its_power_has_every_result_it_told_and_carries_on(admin: Admin):
+    dice, told = random.Random(int(os.environ.get("SEED", "2026"))), 0
+    with disk_as_a_file(admin) as disk:
+        for _ in range(int(os.environ.get("POWER_CUTS", "5"))):
+            value = want(admin)
+            newest = admin.newest_rollout()
+            assert newest
+            running = admin.begin("rollout", "--all", "--yes")
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(timeout=dice.uniform(1, 8))
+            cut_power(admin, running, disk)
+            assert_whole(admin)
+            shown = {line.split()[0] for line in admin.log.read_text().splitlines() if line.startswith("  lab-")}
+            row = admin.newest_rollout()
+            assert row
+            recorded = {each["device"] for each in admin.json("rollout", "show", str(row.id))["results"]}
+            assert shown <= recorded, admin.log.read_text()
+            told += len(shown)
+            if step := admin.next_step(newest.id):
+                admin.mvpc(*step)
+            assert values(admin) == everywhere(value), admin.log.read_text()
+    assert told, "the power was never cut after a result"
 
 
 # --- cables, power, hangs (F5, F6, F16) ------------------------------------------------------
@@ -243,7 +313,10 @@ def losing(admin: Admin, laptop: str, percent: int) -> Iterator[None]:
     subprocess.run([*inside, "-f", "-"], input=LOSSY.format(percent=percent), text=True, check=True)
     try:
         yield
-        assert "packets 0 " not in subprocess.run([*inside, "list", "ruleset"], capture_output=True, text=True).stdout
+        assert (
+            "packets 0 "
+            not in subprocess.run([*inside, "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+        )
     finally:
         subprocess.run([*inside, "delete", "table", "inet", "lossy"], check=True)
 
