@@ -333,7 +333,7 @@ def test_a_network_that_loses_packets_makes_nothing_fail(admin: Admin, percent: 
 
 def test_a_laptop_that_falls_silent_is_noticed_in_time_and_served_when_it_is_back(admin: Admin):
     value = want(admin)
-    with made_slow(admin, 15):
+    with made_slow(admin, 30):
         running = admin.begin("rollout", "--all", "--yes")
         wait_for_the_middle(admin)
         admin.lab.block(SLOW)
