@@ -15,6 +15,8 @@ from mvpc.device import converge
 from mvpc.model import Component, Connection, File, Package, Resource, Unit
 
 FORMAT = 1
+PYTHON = "/usr/bin/python3 -I -S -"
+"""Runs a program on a device, as root: isolated from its environment, and with the standard library alone."""
 MAX_ANSWER = 1 << 20
 """Bytes that a device may answer with."""
 MAX_DEPTH = 6
@@ -51,11 +53,12 @@ class Answer:
 
 
 def program(request: Mapping[str, Any]) -> str:
-    """Source text for `python3 -I -` on a device: the device program and the request that it carries out."""
+    """Source text for `PYTHON` on a device: the device program and the request that it carries out."""
     # An ASCII literal made by repr() cannot end early, whatever the request holds. It has a line of its
-    # own, so that a traceback never quotes the secrets in it.
+    # own, so that a traceback never quotes the secrets in it. The end is abrupt, since Python takes longer to tidy up
+    # than to start.
     text = json.dumps(request, ensure_ascii=True)
-    return f"{source()}\n\nREQUEST = {text!r}\nraise SystemExit(main(json.loads(REQUEST)))\n"
+    return f"{source()}\n\nREQUEST = {text!r}\nos._exit(main(json.loads(REQUEST)))\n"
 
 
 @cache

@@ -26,7 +26,7 @@ class KeyRequest:
 
 
 def enrolment_program(hostname: str, curve: str, words: Sequence[str], *, fresh: bool) -> str:
-    """Source text for `python3 -I -` on a laptop.
+    """Source text for `mvpc.device.PYTHON` on a laptop.
 
     Args:
         hostname: the name that the inventory gives it.

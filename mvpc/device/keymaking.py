@@ -1,6 +1,6 @@
 """What a laptop does when it is enrolled: make its own key, ask for a certificate, show the key's fingerprint as words.
 
-One text that goes over stdin to `python3 -I -` as root, like the converge program: Python >= 3.9, standard library,
+One text that goes over stdin to `python3 -I -S -` as root, like the converge program: Python >= 3.9, standard library,
 openssl. The last line of stdout is the answer, one JSON object. The private key never leaves the laptop.
 """
 

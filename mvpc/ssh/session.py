@@ -13,6 +13,7 @@ from typing import Any
 import paramiko
 from paramiko.pkey import UnknownKeyType
 
+from mvpc.device import PYTHON
 from mvpc.errors import MvpcError
 from mvpc.identity.ssh import outdated
 from mvpc.model import Device, Reach
@@ -26,7 +27,7 @@ ANSWER_SECONDS = 60
 ANSWER_BYTES = 1 << 20
 _GREETING_AGAIN_SECONDS = 5
 """For a laptop that answered before, to tell one that hangs from one that has gone."""
-COMMAND = "sudo -n /usr/bin/python3 -I -"
+COMMAND = f"sudo -n {PYTHON}"
 
 # Without a handler Python prints what paramiko logs: a traceback for every laptop whose sshd hangs.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

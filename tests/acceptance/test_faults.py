@@ -367,7 +367,7 @@ def test_a_laptop_that_hangs_is_given_up_after_its_time_and_the_others_do_not_wa
     with made_slow(admin, 60):
         running = admin.begin("rollout", "--all", "--yes")
         wait_for_the_middle(admin)
-        program = "sudo kill -{} $(pgrep -f '^/usr/bin/python3 -I -$')"
+        program = "sudo kill -{} $(pgrep -f '^/usr/bin/python3 -I -S -$')"
         admin.on(SLOW, program.format("STOP"))
         assert running.wait(timeout=60) == 3, admin.log.read_text()
         assert "3 changed, 3 verified, 1 failed" in admin.log.read_text()

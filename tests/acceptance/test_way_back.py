@@ -9,7 +9,7 @@ from itertools import chain
 
 import pytest
 
-from mvpc.device import component_to_dict, program, undo_source
+from mvpc.device import PYTHON, component_to_dict, program, undo_source
 from mvpc.model import Bundle, Component, File, HostWork, Outcome
 from mvpc.playbook import AnsibleRunner
 from mvpc.project import load_project
@@ -104,5 +104,5 @@ def send(admin: Admin, text: str) -> str:
     """Run a program as root on the laptop, in one session."""
     options = ["-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={admin.root / 'known-lab-01'}"]
     login = ["-i", str(admin.root / ".mvpc/ssh/id_ecdsa"), f"mvpc-admin@{admin.addresses['lab-01']}"]
-    argv = ["ssh", "-F", "none", *options, *login, "sudo -n /usr/bin/python3 -I -"]
+    argv = ["ssh", "-F", "none", *options, *login, f"sudo -n {PYTHON}"]
     return subprocess.run(argv, input=text, capture_output=True, text=True, check=True, timeout=120).stdout

@@ -6,7 +6,7 @@
     begin   no walk: note that somebody else works on the components now; an apply follows when that is done
 
 Several modules to read, one text to send: `mvpc.device.program` joins `PARTS` and appends the request,
-and all of it goes over stdin to `python3 -I -` as root. The last line of stdout is the answer, one JSON
+and all of it goes over stdin to `python3 -I -S -` as root. The last line of stdout is the answer, one JSON
 object. So a part needs Python >= 3.9, its standard library, and parts before it, no more.
 
 A walk goes through the phases of `phases.PHASES`. Each looks at the laptop and yields the steps that are

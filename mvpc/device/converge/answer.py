@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, replace
 from io import FileIO
 from typing import Any
 
@@ -38,6 +37,7 @@ def main(request: Any, machine: Machine | None = None) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost connection must not stop an apply half-way
     answer = respond(request, machine or Machine())
     sys.stdout.write(shortened(answer) + "\n")
+    sys.stdout.flush()
     return 0
 
 
@@ -63,7 +63,7 @@ def respond(request: Any, machine: Machine) -> dict[str, Any]:
         "device": machine.hostname(),
         "machine_id": ledger.machine_id,
         "generation": ledger.generation,
-        "components": [asdict(report) for report in reports],
+        "components": [vars(report) for report in reports],
         "facts": facts,
         "error": error[:MAX_WORDS],
     }
@@ -78,7 +78,7 @@ def carry_out(order: Order, machine: Machine, ledger: Ledger, reports: list[Repo
     """Walk over all components, add their reports, and return the facts."""
     if order.action == "probe":
         known = [Component(name, entry.digest, entry.resources) for name, entry in ledger.entries.items()]
-        order = replace(order, components=tuple(known))
+        order = order._replace(components=tuple(known))
         confirm(machine, LOCK)
     elif order.generation < ledger.generation:
         raise Refused(f"generation {order.generation} is older than {ledger.generation}, which was applied already")
@@ -98,9 +98,11 @@ def begin(order: Order, machine: Machine, ledger: Ledger) -> Run:
     resources = [each for component in order.components for each in component.resources]
     resources += [each for entry in ledger.entries.values() for each in entry.resources]
     guard = Guard(machine, order.undo, order.generation)
-    pending = [word for entry in ledger.entries.values() for word in entry.pending]
+    words = [word for entry in ledger.entries.values() for word in entry.pending]
+    if order.action != "probe":  # which does not tell of what it would have to notify
+        words += [word for each in resources for word in getattr(each, "notify", ())]
     owned = {each.identity for each in resources if getattr(each, "ours", False)}
-    return Run(machine, order, ledger, Observed(machine, resources, pending), owned, guard)
+    return Run(machine, order, ledger, Observed(machine, resources, words), owned, guard, walks=[])
 
 
 def close(ledger: Ledger, reports: Sequence[Report]) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def leaving_steps(walk: Walk, file: File) -> Iterator[Step]:
     """What deletes a file that mvpc made; a folder that took its place is not mvpc's."""
     now = look(walk.machine.path(file.path))
     if file.present and now and not stat.S_ISDIR(now.st_mode):
-        yield from file_steps(walk, replace(file, present=False))
+        yield from file_steps(walk, file._replace(present=False))
 
 
 def file_steps(walk: Walk, file: File) -> Iterator[Step]:

@@ -11,10 +11,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from mvpc.device.converge.ledger import LEDGER
@@ -75,8 +73,7 @@ class Guard:
         # What an earlier change kept is older than this one, and true as long as nobody confirmed that one.
         if is_pending(self.machine):
             raise Failure("an earlier change is not confirmed yet; try again in a few minutes")
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.machine.path(UNDO))
+        drop_copies(self.machine)
         write_private(self.machine, self.machine.path(SCRIPT), self.script.encode())
         kept = [keep(self.machine, path, str(number)) for number, path in enumerate(paths)]
         kept.append(self._ledger(ledger))
@@ -152,7 +149,14 @@ def confirm(machine: Machine, lock: str) -> None:
     machine.run(["systemctl", "stop", "--", f"{TIMER}.timer"])
     for path in (BOOT_WANTS, BOOT_UNIT):
         delete(machine.path(path))
-    shutil.rmtree(machine.path(UNDO), ignore_errors=True)
+    drop_copies(machine)
+
+
+def drop_copies(machine: Machine) -> None:
+    """Remove what an earlier change has kept."""
+    from shutil import rmtree  # noqa: PLC0415 - rarely needed, and slow to import
+
+    rmtree(machine.path(UNDO), ignore_errors=True)
 
 
 def is_pending(machine: Machine) -> bool:

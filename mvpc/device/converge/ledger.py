@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvpc.device.converge.machine import Machine, read_text, write_private
 from mvpc.device.converge.request import read_field, read_resource
@@ -15,8 +14,7 @@ from mvpc.device.converge.words import FORMAT, Refused
 LEDGER = "/var/lib/mvpc/ledger.json"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What the ledger knows of one component. Without digest it was begun and not finished."""
 
     digest: str = ""
@@ -91,5 +89,5 @@ def read_entry(data: Mapping[str, Any]) -> Entry:
 def write_entry(entry: Entry) -> dict[str, Any]:
     """The reverse of `read_entry`."""
     kind_of = {kind: name for name, kind in KINDS.items()}
-    resources = [{"kind": kind_of[type(each)], **asdict(each)} for each in entry.resources]
+    resources = [{"kind": kind_of[type(each)], **each._asdict()} for each in entry.resources]
     return {"digest": entry.digest, "resources": resources, "pending": list(entry.pending)}

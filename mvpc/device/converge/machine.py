@@ -6,19 +6,17 @@ import grp
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mvpc.device.converge.words import Failure, gist
 
 
-@dataclass(frozen=True)
-class Ran:
+class Ran(NamedTuple):
     """How a command ended."""
 
     code: int
@@ -83,11 +81,13 @@ class Machine:
 
     def hostname(self) -> str:
         """The name that the kernel has."""
-        return socket.gethostname()
+        return os.uname().nodename
 
     def set_hostname(self, name: str) -> None:
         """Give the kernel the name; /etc/hostname is a file like any other."""
-        socket.sethostname(name)
+        from socket import sethostname  # noqa: PLC0415 - rarely needed, and slow to import
+
+        sethostname(name)
 
 
 def run_well(machine: Machine, *argv: str, timeout: float = 60, stdin: str = "") -> str:

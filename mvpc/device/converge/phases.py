@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvpc.device.converge.connections import connection_steps, key_steps
 from mvpc.device.converge.files import (
@@ -28,8 +27,7 @@ from mvpc.device.converge.walk import Run, Walk
 from mvpc.device.converge.words import Failure, Step, explain
 
 
-@dataclass(frozen=True)
-class Phase:
+class Phase(NamedTuple):
     """One part of a walk; taking its steps spoils what was observed before."""
 
     steps: Callable[[Walk], Iterator[Step]]
@@ -58,20 +56,16 @@ ROOM_FILES = 2000
 """The same in files: a small package has some, an office suite thousands."""
 
 
-@dataclass
 class Report:
     """What a walk tells about its component."""
 
-    name: str
-    digest: str = ""
-    outcome: str = "unchanged"
-    changes: list[str] = field(default_factory=list)
-    error: str = ""
-    diff: str = ""
+    def __init__(self, name: str, digest: str = "", outcome: str = "unchanged", error: str = "") -> None:
+        self.name, self.digest, self.outcome, self.error = name, digest, outcome, error
+        self.changes: list[str] = []
+        self.diff = ""
 
 
-@dataclass
-class Course:
+class Course(NamedTuple):
     """One component on its way through the phases. With an error it goes no further; the others do."""
 
     walk: Walk
@@ -240,7 +234,7 @@ def entry_of(walk: Walk, resources: Iterable[Any], digest: str = "") -> Entry:
 def remembered(machine: Machine, resource: Any, owned: Iterable[str]) -> Any:
     """A resource as the ledger keeps it: fingerprints instead of contents, and whether mvpc brought it."""
     if isinstance(resource, (Package, Unit)):
-        return replace(resource, ours=resource.identity in owned)
+        return resource._replace(ours=resource.identity in owned)
     file = resource.file() if isinstance(resource, Connection) else resource
-    bare = replace(resource, validate=()) if isinstance(resource, File) else resource
-    return replace(bare, content="", sha256=fingerprint(machine, file))
+    bare = resource._replace(validate=()) if isinstance(resource, File) else resource
+    return bare._replace(content="", sha256=fingerprint(machine, file))

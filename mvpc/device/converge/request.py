@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvpc.device.converge.resources import KINDS, LEDGER_ONLY, Component
 from mvpc.device.converge.words import FORMAT, Refused
@@ -35,8 +34,7 @@ FREE_TEXT = r"[^\ud800-\udfff]*"
 """The shape of all other fields: whatever UTF-8 can write."""
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One command that shows that a product works."""
 
     product: str
@@ -47,8 +45,7 @@ class Check:
     seconds: int
 
 
-@dataclass(frozen=True)
-class Inquiry:
+class Inquiry(NamedTuple):
     """What a probe asks about software."""
 
     packages: tuple[str, ...]
@@ -56,8 +53,7 @@ class Inquiry:
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """A request that was read and understood."""
 
     action: str
@@ -137,16 +133,19 @@ def read_resource(data: Any, *, ledger: bool = False) -> Any:
     kind = str(data.get("kind")) if isinstance(data, dict) else "no object"
     if kind not in KINDS:
         raise Refused(f"unknown kind of resource: {kind!r:.40}")
-    known = {each.name: each for each in fields(KINDS[kind]) if ledger or each.name not in LEDGER_ONLY}
-    needed = {name for name, each in known.items() if each.default is each.default_factory is MISSING}
+    known = {name: text for name, text in field_types(KINDS[kind]).items() if ledger or name not in LEDGER_ONLY}
+    needed = known.keys() - KINDS[kind]._field_defaults.keys()
     given = {name: value for name, value in data.items() if name != "kind"}
     odd = (given.keys() - known.keys()) | (needed - given.keys())
     if odd:
         raise Refused(f"{kind}: unknown or missing: {', '.join(sorted(odd)):.80}")
     shape_of = {"name": kind}
-    return KINDS[kind](
-        **{name: read_field(str(known[name].type), shape_of.get(name, name), value) for name, value in given.items()}
-    )
+    return KINDS[kind](**{name: read_field(known[name], shape_of.get(name, name), given[name]) for name in given})
+
+
+def field_types(kind: type[Any]) -> Mapping[str, str]:
+    """Field -> its type as it is written in the class; `typing` wraps that text."""
+    return {name: str(getattr(written, "__forward_arg__", written)) for name, written in kind.__annotations__.items()}
 
 
 def read_field(kind: str, shape: str, value: Any) -> Any:

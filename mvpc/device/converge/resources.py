@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 CONNECTIONS = "/etc/NetworkManager/system-connections"
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file or, with `target`, a symbolic link."""
 
     path: str
@@ -24,7 +22,7 @@ class File:
     present: bool = True
     validate: tuple[str, ...] = ()
     notify: tuple[str, ...] = ()
-    device_keys: Mapping[str, str] = field(default_factory=dict)
+    device_keys: Mapping[str, str] = {}
     sha256: str = ""
     """Ledger only: of the content as written, with the laptop's keys in it."""
 
@@ -45,14 +43,13 @@ class File:
         return not int(self.mode, 8) & stat.S_IROTH or bool(self.device_keys)
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(NamedTuple):
     """A NetworkManager keyfile (nm-settings-keyfile(5)): to the walk a private file with a name of its own."""
 
     id: str
     uuid: str
     content: str = ""
-    device_keys: Mapping[str, str] = field(default_factory=dict)
+    device_keys: Mapping[str, str] = {}
     sha256: str = ""
     """Ledger only: of the content as written, with the laptop's keys in it."""
 
@@ -73,8 +70,7 @@ class Connection:
         )
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """A Debian package; `version` empty means any version that is installed."""
 
     name: str
@@ -89,8 +85,7 @@ class Package:
         return f"package {self.name}"
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     """A systemd unit. `masked` wins over the others."""
 
     name: str
@@ -106,8 +101,7 @@ class Unit:
         return f"unit {self.name}"
 
 
-@dataclass(frozen=True)
-class Component:
+class Component(NamedTuple):
     """A named part of the laptop's configuration."""
 
     name: str

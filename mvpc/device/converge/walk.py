@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvpc.device.converge.guard import Guard
 from mvpc.device.converge.ledger import Ledger
@@ -17,8 +16,7 @@ LIFELINES = frozenset({"network-manager", "openssh-server", "python3", "sudo", "
 """Without these nobody reaches the laptop again."""
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """What the walks over all components share."""
 
     machine: Machine
@@ -28,7 +26,7 @@ class Run:
     owned: set[str]
     """Identities of packages and units that are there because of mvpc; grows during the run."""
     guard: Guard
-    walks: list[Walk] = field(default_factory=list)
+    walks: list[Walk]
     """All walks of the run."""
 
     @property

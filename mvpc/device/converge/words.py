@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FORMAT = 1
 """Of requests, answers and the ledger."""
@@ -32,8 +32,7 @@ class NeedsRepair(Failure):
     outcome = "needs_repair"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One difference, and the way to mend it. Only an apply calls `act`."""
 
     found: str

@@ -15,7 +15,7 @@ from datetime import datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from mvpc.device import component_to_dict, parse_answer, program
+from mvpc.device import PYTHON, component_to_dict, parse_answer, program
 from mvpc.fleet import Fleet, Selection
 from mvpc.lab import Lab, missing_requirements
 from mvpc.model import Bundle, Connection, Device, File
@@ -175,7 +175,7 @@ def _write(folder: Path, resource: object) -> None:
 def _ask(device: Device, room: Path, text: str) -> str:
     options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={room / 'known_hosts'}"]
     flags = [part for option in options for part in ("-o", option)]
-    login = [f"mvpc-admin@{device.address}", "sudo -n /usr/bin/python3 -I -"]
+    login = [f"mvpc-admin@{device.address}", f"sudo -n {PYTHON}"]
     argv = ["ssh", "-F", "none", *flags, "-i", str(room / "key"), *login]
     return subprocess.run(argv, input=text, capture_output=True, text=True, check=True).stdout
 

@@ -16,7 +16,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from mvpc.device import Answer, ComponentAnswer, parse_answer, program, undo_source
+from mvpc.device import PYTHON, Answer, ComponentAnswer, parse_answer, program, undo_source
 from mvpc.errors import MvpcError
 from mvpc.model import HostWork, Outcome
 from mvpc.project import load_project
@@ -26,7 +26,6 @@ SPEC = {
     "components": {"type": "list", "elements": "str", "required": True},
     "journal": {"type": "str", "choices": ["begin", "end", "failed"]},
 }
-COMMAND = "/usr/bin/python3 -I -"
 TOO_MUCH = "the laptop talks without end; it was cut off"
 SHUT_OUT = "after the change nobody could get in any more; the laptop takes it back by itself within three minutes"
 AGAIN_SECONDS, AGAIN_PAUSE = 120, 5
@@ -91,7 +90,7 @@ class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
         _limit_worker()
         # With input Ansible asks for no terminal, so the answer comes unmixed; see `exec_command` of its ssh plugin.
         try:
-            ran = self._low_level_execute_command(COMMAND, in_data=source.encode())
+            ran = self._low_level_execute_command(PYTHON, in_data=source.encode())
         except MemoryError:
             raise AnsibleActionFail(TOO_MUCH) from None
         try:
