@@ -160,10 +160,13 @@ class Laptop(Machine):
 
     def _systemctl(self, words: list[str], _stdin: str) -> Ran:
         if words[0] == "show":
-            asked = words[words.index("--") + 1 :]
+            *asked, pattern = words[words.index("--") + 1 :]
+            assert (pattern, words[1]) == ("*", "--state=failed")
+            asked += [name for name, unit in self.units.items() if unit.more.get("ActiveState") == "failed"]
             nowhere = "LoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n"
-            return Ran(0, "\n".join(self.units[n].properties() if n in self.units else nowhere for n in asked))
-        if words[0] in {"daemon-reload", "list-units"}:
+            says = [self.units[name].properties() if name in self.units else nowhere for name in asked]
+            return Ran(0, "\n".join(f"Id={name}\n{text}" for name, text in zip(asked, says, strict=True)))
+        if words[0] == "daemon-reload":
             return Ran(0)
         unit = self.units.get(words[-1])
         if unit is None:
@@ -548,6 +551,30 @@ def test_a_file_makes_room_for_a_folder_of_its_name(laptop):
     apply(laptop, file("/etc/app", "x"))
     assert apply(laptop, file("/etc/app/conf", "y"))["outcome"] == "changed"
     assert laptop.text("/etc/app/conf") == "y"
+
+
+def test_a_probe_names_failed_units_and_asks_systemd_once(laptop):
+    apply(laptop, unit("cups.service"), file(notify=["reload ssh.service"]))
+    laptop.units["backup.service"] = Service(more={"ActiveState": "failed"})
+
+    assert ask(laptop, "probe")["facts"]["failed_units"] == ["backup.service"]
+    [asked] = [line for line in laptop.commands if line.startswith("systemctl")]
+    assert asked.endswith("-- cups.service *"), "nobody has to be notified, so ssh.service does not matter"
+
+
+def test_a_laptop_without_managed_units_names_failed_ones_too(laptop):
+    assert ask(laptop, "probe")["facts"]["failed_units"] == []
+    laptop.units["cups.service"] = Service(more={"ActiveState": "failed"})
+    assert ask(laptop, "probe")["facts"]["failed_units"] == ["cups.service"]
+
+
+def test_a_silent_systemd_is_told_of_where_it_matters_and_the_rest_of_the_answer_comes(laptop):
+    apply(laptop, unit("cups.service"))
+    laptop.broken["systemctl show"] = Ran(1, err="Failed to connect to bus")
+
+    answer = ask(laptop, "probe")
+    assert (answer["error"], answer["facts"]["failed_units"]) == ("", [])
+    assert answer["components"][0]["error"] == "systemctl show: Failed to connect to bus"
 
 
 def test_pending_updates_are_counted_only_when_asked_for(laptop):

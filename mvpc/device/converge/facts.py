@@ -60,11 +60,10 @@ def is_crypt(device: Path) -> bool:
 
 def probed_facts(machine: Machine, seen: Observed, order: Order) -> dict[str, Any]:
     """What takes a process each; only a probe asks for it."""
-    failed = machine.run(["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"])
     connections = seen.connections()
     shown = [{key: each[key] for key in ("id", "type", "state")} for each in (connections or [])[:100]]
     return {
-        "failed_units": [line.split()[0] for line in failed.out.splitlines() if line.strip()][:50],
+        "failed_units": seen.failed_units()[:50],
         "connections": shown,
         "vpn": {"state": vpn_state(machine, connections)},
         **({"updates_pending": updates_pending(machine), "updates_counted": int(time.time())} if order.updates else {}),

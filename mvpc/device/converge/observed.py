@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvpc.device.converge.machine import NOT_FOUND, Machine, run_well
 from mvpc.device.converge.resources import Package, Unit
 from mvpc.device.converge.words import Failure, gist
 
 UNIT_QUESTIONS = (
-    "LoadState,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,Result,"
+    "Id,LoadState,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,Result,"
     "ConditionResult,ConditionTimestampMonotonic,ExecMainExitTimestampMonotonic"
 )
 
 
-@dataclass(frozen=True)
-class UnitState:
+class UnitState(NamedTuple):
     """What systemd says of a unit (org.freedesktop.systemd1(5))."""
 
     says: Mapping[str, str]
@@ -58,11 +56,10 @@ class UnitState:
 class Observed:
     """What the tools of the laptop say about all resources of a run, until told to look again."""
 
-    def __init__(self, machine: Machine, resources: Sequence[Any], pending: Iterable[str]) -> None:
+    def __init__(self, machine: Machine, resources: Sequence[Any], notifications: Iterable[str]) -> None:
         self.machine = machine
         self.package_names = sorted({each.name for each in resources if isinstance(each, Package)})
-        words = {*pending, *(word for each in resources for word in getattr(each, "notify", ()))}
-        notified = {word.split()[1] for word in words if " " in word}
+        notified = {word.split()[1] for word in notifications if " " in word}
         self.unit_names = sorted({each.name for each in resources if isinstance(each, Unit)} | notified)
         self._answers: dict[str, Any] = {}
 
@@ -79,9 +76,20 @@ class Observed:
 
     def unit(self, name: str) -> UnitState:
         """The state of a unit, which need not exist."""
+        return UnitState(self._units()[0][name])
+
+    def failed_units(self) -> list[str]:
+        """Names of all units of the laptop that have failed; none when systemd does not answer."""
+        try:
+            return self._units()[1]
+        except Failure:
+            return []
+
+    def _units(self) -> tuple[dict[str, dict[str, str]], list[str]]:
         if "units" not in self._answers:
             self._answers["units"] = ask_systemd(self.machine, self.unit_names)
-        return UnitState(self._answers["units"][name])
+        answer: tuple[dict[str, dict[str, str]], list[str]] = self._answers["units"]
+        return answer
 
     def connections(self) -> list[dict[str, str]] | None:
         """What NetworkManager knows; None while it does not run."""
@@ -104,17 +112,16 @@ def ask_dpkg(machine: Machine, names: Sequence[str]) -> dict[str, str]:
     return {key: version for name, arch, version in installed for key in (name, f"{name}:{arch}")}
 
 
-def ask_systemd(machine: Machine, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Unit -> its properties; units that do not exist answer too."""
-    if not names:
-        return {}
-    out = run_well(machine, "systemctl", "show", f"--property={UNIT_QUESTIONS}", "--", *names)
-    blocks = out.strip("\n").split("\n\n")
-    if len(blocks) != len(names):
+def ask_systemd(machine: Machine, names: Sequence[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Unit -> its properties, where units that do not exist answer too; and the names of all units that have failed."""
+    # A state limits only what a pattern finds, so one process answers both questions.
+    argv = ["systemctl", "show", "--state=failed", f"--property={UNIT_QUESTIONS}", "--", *names, "*"]
+    blocks = [block for block in run_well(machine, *argv).strip("\n").split("\n\n") if block]
+    if len(blocks) < len(names):
         raise Failure(f"systemctl show: {len(blocks)} answers to {len(names)} questions")
     blank = dict.fromkeys(UNIT_QUESTIONS.split(","), "")
-    said = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
-    return {name: {**blank, **said[position]} for position, name in enumerate(names)}
+    said = [{**blank, **dict(line.split("=", 1) for line in block.splitlines() if "=" in line)} for block in blocks]
+    return dict(zip(names, said)), [each["Id"] for each in said[len(names) :]]  # noqa: B905 - `strict` is younger
 
 
 def ask_network_manager(machine: Machine) -> list[dict[str, str]] | None:
