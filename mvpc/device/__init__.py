@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -22,6 +22,9 @@ MAX_ANSWER = 1 << 20
 MAX_DEPTH = 6
 """Lists and objects inside each other in an answer; a whole one needs four."""
 
+_IMPORTS_OF_PARTS = re.compile(
+    rf"^from (?:__future__|{re.escape(converge.__name__)}\.\w+) import (?:\([^)]*\)|.*)\n", re.MULTILINE
+)
 _KINDS: Mapping[type, str] = {File: "file", Package: "package", Unit: "unit", Connection: "connection"}
 _OUTCOMES = frozenset({"changed", "unchanged", "deferred", "failed", "needs_repair"})
 
@@ -66,22 +69,14 @@ def source() -> str:
     """All parts of the device program as one text, which defines `main` and knows nothing of this package."""
     folder = files(converge)
     parts = [folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in converge.PARTS]
-    return "\n".join(["from __future__ import annotations\n", *map(_without_imports_of_parts, parts)])
+    # A part stands in the middle of the text, where `__future__` cannot be imported either.
+    return "\n".join(["from __future__ import annotations\n", *(_IMPORTS_OF_PARTS.sub("", part) for part in parts)])
 
 
 @cache
 def undo_source() -> str:
     """The program that takes back on a device what nobody confirmed; a request to apply carries it along."""
     return files("mvpc.device").joinpath("undo.py").read_text(encoding="utf-8")
-
-
-def _without_imports_of_parts(text: str) -> str:
-    """A part as it can stand in the middle of a text, where `__future__` cannot be imported either."""
-    lines = text.split("\n")
-    for node in reversed(ast.parse(text).body):
-        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(("__future__.", f"{converge.__name__}.")):
-            del lines[node.lineno - 1 : node.end_lineno]
-    return "\n".join(lines)
 
 
 def component_to_dict(component: Component) -> dict[str, Any]:
