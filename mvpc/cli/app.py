@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from mvpc import __version__
 from mvpc.cli.context import use_project
-from mvpc.cli.lazy import LazyCommand
+from mvpc.cli.lazy import LazyCommand, LazyGroup
 from mvpc.cli.signals import Interrupted
 from mvpc.errors import MvpcError
 from mvpc.text import safe
@@ -40,16 +39,10 @@ _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 """What the machine or its owner must mend: permissions, read-only and full disks. Anything else is a bug of mvpc."""
 
 
-class RootGroup(TyperGroup):
-    """The root command: finds commands lazily and turns every MvpcError into sentences and an exit code."""
+class RootGroup(LazyGroup):
+    """The root command: turns every MvpcError into sentences and an exit code."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
-        """Names of all commands, in the order in which people need them."""
-        return [command.name or "" for command in COMMANDS]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is typer's
-        """The command of that name, or None."""
-        return next((command for command in COMMANDS if command.name == cmd_name), None)
+    LAZY = COMMANDS
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; whatever goes wrong becomes a message and an exit code, never a traceback."""

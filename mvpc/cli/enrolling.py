@@ -22,7 +22,7 @@ from mvpc.identity.words import same_words, word_list
 from mvpc.model import LifeCycle
 from mvpc.project import Project
 from mvpc.secret import Secret
-from mvpc.ssh import Visitor
+from mvpc.ssh.enrolment import Visitor
 from mvpc.store.read import Reader
 
 

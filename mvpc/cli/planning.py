@@ -17,7 +17,7 @@ from mvpc.plan import Subject, Thoroughness, proofs
 from mvpc.planfile import to_data
 from mvpc.project import Project
 from mvpc.ringconfig import rings_of
-from mvpc.store.write import Store
+from mvpc.store.answers import record_probes
 
 RessortOption = Annotated[str, typer.Option("--ressort", "-r", help="Only this ressort: its code, in any case.")]
 AuthorityOption = Annotated[str, typer.Option("--authority", "-a", help="Only this authority: its code or name.")]
@@ -49,10 +49,13 @@ def ask_all(fleet: Fleet, subjects: Sequence[Subject]) -> list[Subject]:
     """Ask laptops how they are, and store what they say."""
     devices = [subject.device for subject in subjects]
     answers = {probe.device: probe for probe in prober(fleet.project).probe(fleet.askable(devices))}
-    store = Store(fleet.project.database)
-    store.record_probes(list(answers.values()))
+    record_probes(fleet.project.database, list(answers.values()))
     asked = [replace(subject, probe=answers.get(subject.device.hostname)) for subject in subjects]
-    store.confirm(list(proofs(asked)), {key: value for subject in asked for key, value in _inputs(subject)})
+    if proved := list(proofs(asked)):
+        from mvpc.store.write import Store  # noqa: PLC0415 - loads SQLAlchemy, and records seldom lag behind
+
+        inputs = {key: value for subject in asked for key, value in _inputs(subject)}
+        Store(fleet.project.database).confirm(proved, inputs)
     return asked
 
 

@@ -16,6 +16,7 @@ from mvpc.cli.words import ago, local
 from mvpc.model import Certificate, Device, Probe, Reach
 from mvpc.project import Project
 from mvpc.status import DeviceStatus, Knowledge, Verdict, device_status
+from mvpc.store.answers import record_probes
 from mvpc.store.read import Reader
 from mvpc.text import safe
 
@@ -78,10 +79,9 @@ def _knowledge(reader: Reader, device: Device) -> Knowledge:
 def _ask(project: Project, device: Device) -> None:
     """Probe the laptop and store its answer, so that the screen and the records cannot differ."""
     from mvpc.cli.laptops import prober  # noqa: PLC0415 - loads the rollout
-    from mvpc.store.write import Store  # noqa: PLC0415 - loads SQLAlchemy
 
     answer: Probe = next(iter(prober(project, updates=True).probe([device])))
-    Store(project.database).record_probes([answer])
+    record_probes(project.database, [answer])
     if answer.reach is not Reach.REACHED:
         words = "does not answer" if answer.reach is Reach.UNREACHABLE else "did not answer as it should"
         typer.echo(f"{device.hostname} {words}: {safe(answer.detail)}", err=True)

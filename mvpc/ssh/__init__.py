@@ -10,9 +10,8 @@ answers is hostile until `mvpc.device.parse_answer` has accepted it.
     session  log in, run the program, read what it says; our own key
 """
 
-from mvpc.ssh.enrolment import Visitor
 from mvpc.ssh.prober import SshProber
 from mvpc.ssh.session import certificate_path, make_key
 from mvpc.ssh.trust import HostAuthority
 
-__all__ = ["HostAuthority", "SshProber", "Visitor", "certificate_path", "make_key"]
+__all__ = ["HostAuthority", "SshProber", "certificate_path", "make_key"]

@@ -2,6 +2,7 @@
 
     schema    version of the tables, and database errors in words          (sqlite3)
     read      queries; quick to start                                       (sqlite3)
+    answers   store what laptops say of themselves; quick to start          (sqlite3)
     tables    the tables                                                    (SQLModel)
     database  open for writing, migrate, back up                            (SQLAlchemy, Alembic)
     write     what the rest of mvpc writes with: `Store`                    (SQLAlchemy Core)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -14,7 +14,6 @@ def put(
     table: Table,
     values: Sequence[dict[str, Any]],
     only: Sequence[str] = (),
-    instead: Mapping[str, Any] | None = None,
 ) -> None:
     """Insert rows, or update those whose key is there already.
 
@@ -23,11 +22,10 @@ def put(
         table: where the rows belong.
         values: a value for each column of each row.
         only: the columns to update; all when empty.
-        instead: column -> what to update it with in place of the row's own value.
     """
     statement = upsert(table)
     names = only or [column.name for column in table.columns if not column.primary_key]
-    changed = {name: statement.excluded[name] for name in names} | dict(instead or {})
+    changed = {name: statement.excluded[name] for name in names}
     many(connection, statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed), values)
 
 

@@ -17,13 +17,6 @@ from sqlalchemy.pool import NullPool
 from mvpc.errors import MvpcError
 from mvpc.store import schema
 
-_PRAGMAS = (
-    ("foreign_keys", "ON"),
-    # FULL: what was reported as stored survives a power cut, at one fsync for each commit.
-    ("synchronous", "FULL"),
-    ("temp_store", "MEMORY"),
-)
-
 
 def migrate(path: Path) -> None:
     """Make the database, or bring its tables up to date. Does nothing when they are.
@@ -83,7 +76,7 @@ def _make(path: Path) -> None:
 
 
 def _configure(connection: Any, record: object) -> None:  # noqa: ARG001 - the signature is SQLAlchemy's
-    for name, value in _PRAGMAS:
+    for name, value in schema.PRAGMAS:
         connection.execute(f"PRAGMA {name}={value}")
 
 

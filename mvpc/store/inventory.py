@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from mvpc.errors import MvpcError
 from mvpc.inventory.difference import DeviceChange, ImportDifference, changed_fields
 from mvpc.model import Device
-from mvpc.store import rows, tables
+from mvpc.store import rows, schema, tables
 from mvpc.store.bulk import many
 from mvpc.store.tables import table_of
 
@@ -43,7 +43,7 @@ def numbers(connection: Connection, hostnames: Iterable[str], path: Path) -> dic
         query = query.where(_DEVICE.c.hostname.in_(wanted))
     found: dict[str, int] = {row.hostname: row.number for row in connection.execute(query)}
     if unknown := sorted(wanted - found.keys()):
-        raise MvpcError(f"{unknown[0]} is not in the inventory", where=str(path), hint="Its results were not stored")
+        raise schema.not_in_inventory(unknown[0], path)
     return found
 
 

@@ -15,6 +15,14 @@ VERSION = "0001"
 BUSY_SECONDS = 10
 """How long to wait for another process that is writing."""
 
+PRAGMAS = (
+    ("foreign_keys", "ON"),
+    # FULL: what was reported as stored survives a power cut, at one fsync for each commit.
+    ("synchronous", "FULL"),
+    ("temp_store", "MEMORY"),
+)
+"""How a connection writes."""
+
 _SAID = (
     (("is full",), "the database cannot be written", "Free some space; what it holds is safe"),
     (("disk i/o",), "the database cannot be written", "Check the disk"),
@@ -72,6 +80,11 @@ def damaged(path: Path) -> MvpcError:
         where=str(path),
         hint=f"{step}, or move the file away and import the devices again",
     )
+
+
+def not_in_inventory(hostname: str, path: Path) -> MvpcError:
+    """Something is to be stored about a laptop that the inventory does not know."""
+    return MvpcError(f"{hostname} is not in the inventory", where=str(path), hint="Its results were not stored")
 
 
 def backup_folder(path: Path) -> Path:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
-from sqlalchemy import Connection, bindparam, delete, func, literal_column, update
+from sqlalchemy import Connection, bindparam, delete, func, update
 
-from mvpc.model import ComponentResult, Probe, Reach
-from mvpc.store import rows, tables
+from mvpc.model import ComponentResult, Probe
+from mvpc.store import tables
 from mvpc.store.bulk import many, put
 from mvpc.store.software import software_row
 from mvpc.store.tables import table_of
@@ -16,20 +15,6 @@ from mvpc.store.tables import table_of
 _SEEN = table_of(tables.DeviceStateRow)
 _COMPONENT = table_of(tables.ComponentStateRow)
 _SOFTWARE = table_of(tables.SoftwareStateRow)
-
-_SELDOM = ("updates_pending", "updates_counted")
-"""Facts that laptops are seldom asked for; what they last said stays until then."""
-
-
-def note(connection: Connection, numbers: Mapping[str, int], probes: Sequence[Probe]) -> None:
-    """Store what laptops said. One that did not answer as itself leaves standing what it said before."""
-    answered = [rows.probe_row(numbers[probe.device], probe) for probe in probes if probe.reach is Reach.REACHED]
-    silent = [rows.probe_row(numbers[probe.device], probe) for probe in probes if probe.reach is not Reach.REACHED]
-    kept = func.json_object(
-        *chain.from_iterable((name, func.json_extract(_SEEN.c.facts, f"$.{name}")) for name in _SELDOM)
-    )
-    put(connection, _SEEN, answered, instead={"facts": func.json_patch(kept, literal_column("excluded.facts"))})
-    put(connection, _SEEN, silent, only=("at", "reach", "detail"))
 
 
 def note_software(connection: Connection, numbers: Mapping[str, int], probes: Sequence[Probe]) -> None:

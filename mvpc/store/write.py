@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from mvpc.inventory.difference import DeviceChange, ImportDifference
 from mvpc.model import ANY_TIME, ROLLED_OUT_STATES, ComponentResult, Outcome, Plan, Probe, RolloutState, Schedule
 from mvpc.outcomes import count_worst
-from mvpc.store import deferred, inventory, leases, rows, seen, tables
+from mvpc.store import answers, deferred, inventory, leases, rows, seen, tables
 from mvpc.store.bulk import many, put
 from mvpc.store.database import migrate, open_engine, writing
 from mvpc.store.heartbeat import beating
@@ -198,11 +198,7 @@ class Store:
 
     def record_probes(self, probes: Sequence[Probe]) -> None:
         """Store what laptops said. One that did not answer as itself leaves standing what it said before."""
-        if not probes:
-            return
-        with writing(self._engine, self._path) as connection:
-            numbers = inventory.numbers(connection, {probe.device for probe in probes}, self._path)
-            seen.note(connection, numbers, probes)
+        answers.record_probes(self._path, probes)
 
     def record_software(self, probes: Sequence[Probe]) -> None:
         """Store what laptops said about their software. The last answer of one that gave none stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,12 @@ from mvpc.testing import NOON, a_device
 
 SLOW = {"sqlmodel", "sqlalchemy", "alembic", "paramiko", "jinja2", "pydantic", "yaml", "ansible", "cryptography"}
 """What `mvpc --help` and `mvpc status LAPTOP` may not import."""
+
+
+FOR_WORK = {"sqlmodel", "sqlalchemy", "alembic", "ansible"}
+"""What only a rollout that finds something to do may import."""
+
+SOURCE = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -49,3 +56,20 @@ def test_the_helpdesks_question_imports_nothing_slow(project: Path):
     printed, imported = run("status", "nb-0001", cwd=project)
     assert "nb-000123 · fa-schwerin" in printed
     assert not imported & (SLOW | {"rich"})
+
+
+def test_a_rollout_that_finds_nothing_to_do_imports_nothing_for_work(tmp_path: Path):
+    for name in ("profiles", "inventory"):
+        shutil.copytree(SOURCE / name, tmp_path / name)
+    (tmp_path / "mvpc.toml").write_text('[organisation]\noperator = "zdmv"\n')
+    run("lab", "simulate", "3", cwd=tmp_path)
+    fleet = tmp_path / ".mvpc-simulated"
+    (fleet / "simulated.toml").write_text("away = 0\nhanging = 0\nfailing = 0\ncomponent_seconds = 0\n")
+
+    first, imported = run("rollout", "--all", "--yes", cwd=fleet)
+    assert "3 changed" in first
+    assert imported & FOR_WORK
+
+    second, imported = run("rollout", "--all", "--yes", cwd=fleet)
+    assert "Nothing to do: 3 devices verified" in second
+    assert not imported & FOR_WORK

@@ -8,27 +8,35 @@ from typing import Annotated
 import typer
 
 from mvpc.cli.context import current_project
+from mvpc.cli.lazy import LazyCommand, LazyGroup
 from mvpc.cli.planning import AuthorityOption, DeviceOption, FullOption, JsonLinesOption, RessortOption, RingsOption
-from mvpc.cli.rollout import approving, looking, reporting, showing, steering, waiting, watching
 from mvpc.cli.rollout.scheduling import CatchUpRule, NotAfter, NotBefore, Window, schedule_of
 from mvpc.cli.rollout.starting import begin, from_file, made_now
 from mvpc.errors import InputError
 from mvpc.fleet import Selection
 from mvpc.schedule import Limits
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
-app.command("list")(looking.list_rollouts)
-app.command("show")(showing.show_rollout)
-app.command("report")(reporting.report)
-app.command("metrics")(reporting.metrics)
-app.command("approve")(approving.approve)
-app.command("waiting")(waiting.waiting)
-app.command("resume")(steering.resume)
-app.command("retry")(steering.retry)
-app.command("pause")(steering.pause)
-app.command("cancel")(steering.cancel)
-app.command("watch")(watching.watch)
-app.command("purge")(waiting.purge)
+
+class RolloutGroup(LazyGroup):
+    """Beginning a rollout, and everything around one."""
+
+    LAZY = (
+        LazyCommand("list", "mvpc.cli.rollout.looking:list_rollouts"),
+        LazyCommand("show", "mvpc.cli.rollout.showing:show_rollout"),
+        LazyCommand("report", "mvpc.cli.rollout.reporting:report"),
+        LazyCommand("metrics", "mvpc.cli.rollout.reporting:metrics"),
+        LazyCommand("approve", "mvpc.cli.rollout.approving:approve"),
+        LazyCommand("waiting", "mvpc.cli.rollout.waiting:waiting"),
+        LazyCommand("resume", "mvpc.cli.rollout.steering:resume"),
+        LazyCommand("retry", "mvpc.cli.rollout.steering:retry"),
+        LazyCommand("pause", "mvpc.cli.rollout.steering:pause"),
+        LazyCommand("cancel", "mvpc.cli.rollout.steering:cancel"),
+        LazyCommand("watch", "mvpc.cli.rollout.watching:watch"),
+        LazyCommand("purge", "mvpc.cli.rollout.waiting:purge"),
+    )
+
+
+app = typer.Typer(cls=RolloutGroup, add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
 
 @app.callback()

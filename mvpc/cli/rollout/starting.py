@@ -13,8 +13,7 @@ from mvpc.cli.console import confirm, say
 from mvpc.cli.context import actor, current_project, login, today
 from mvpc.cli.planning import examine, rings_for, thoroughness
 from mvpc.cli.planview import show_plan
-from mvpc.cli.rollout.approving import check_approval
-from mvpc.cli.rollout.running import finish, run
+from mvpc.cli.rollout.ending import finish
 from mvpc.cli.words import count
 from mvpc.fleet import Fleet, Selection
 from mvpc.job import make_job
@@ -62,6 +61,9 @@ def begin(plan: Plan, subjects: list[Subject], *, schedule: Schedule, yes: bool,
         say(f"When: {schedule_words(schedule)}; missed: {schedule.catch_up}")
     if not plan.changes and not job.asleep:
         finish(plan, None, as_json=as_json)
+    from mvpc.cli.rollout.approving import check_approval  # noqa: PLC0415 - loads SQLAlchemy
+    from mvpc.cli.rollout.running import run  # noqa: PLC0415 - the same
+
     check_approval(current_project(), job)
     if plan.changes and not yes and not confirm("Roll out?"):
         say("nothing was changed")

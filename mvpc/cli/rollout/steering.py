@@ -10,7 +10,8 @@ from mvpc.cli.console import say
 from mvpc.cli.context import current_project, now
 from mvpc.cli.planning import JsonLinesOption
 from mvpc.cli.rollout.carrying_on import carry_on
-from mvpc.cli.rollout.running import finish, run
+from mvpc.cli.rollout.ending import finish
+from mvpc.cli.rollout.running import run
 from mvpc.cli.rollout.scheduling import schedule_of
 from mvpc.cli.rollout.starting import begin, made_now
 from mvpc.cli.rollout.views import print_end
