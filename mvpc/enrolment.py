@@ -14,7 +14,8 @@ from typing import Protocol
 from mvpc.device.enrolment import KeyRequest
 from mvpc.editions import CertificateRules
 from mvpc.errors import MvpcError
-from mvpc.identity.requests import PublicKey, fingerprint, read_request
+from mvpc.identity.keys import PublicKey, fingerprint
+from mvpc.identity.requests import read_request
 from mvpc.identity.tokens import refusal
 from mvpc.identity.words import words_of
 from mvpc.model import ROLLED_OUT_STATES, Certificate, Device, Token

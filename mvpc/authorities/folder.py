@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mvpc.authorities.keyfiles import checked_passphrase, decrypted, encrypted
 from mvpc.editions import CertificateRules
 from mvpc.errors import InputError, MvpcError
-from mvpc.identity.requests import CURVES
+from mvpc.identity.keys import CURVES
 from mvpc.identity.ssh import SshAuthority, public_line
 from mvpc.identity.x509 import DeviceAuthority, authority_request, certify_oneself, read_chain
 from mvpc.model import CertificateKind

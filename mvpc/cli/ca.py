@@ -17,7 +17,7 @@ from mvpc.cli.options import JsonOption
 from mvpc.cli.words import count, local
 from mvpc.errors import InputError
 from mvpc.identity import current
-from mvpc.identity.requests import fingerprint
+from mvpc.identity.keys import fingerprint
 from mvpc.identity.words import words_of
 from mvpc.model import Certificate, CertificateKind
 from mvpc.ssh import certificate_path, make_key

@@ -20,7 +20,8 @@ from mvpc.errors import InputError, NotFoundError, Problem
 from mvpc.fleet import Fleet
 from mvpc.model import Device, Workplace
 from mvpc.organisation import Organisation
-from mvpc.profiles import Codes, at_revision, covers, in_order, stray_files, suggestion
+from mvpc.profiles import Codes, covers, in_order, stray_files, suggestion
+from mvpc.profiles.revision import at_revision
 from mvpc.settings import DEFAULT, Difference, Profile, Profiles, Report, Value, check, compare, effective, json_schema
 from mvpc.store.read import Reader
 

@@ -4,6 +4,7 @@ Pure: keys, values and the moment come in as arguments; nothing here reads a fil
 
     tokens    one-time tokens, of which only a hash is kept
     words     a fingerprint as six words for two screens
+    keys      which keys are certified, and their fingerprints
     requests  certificate requests of laptops, none of which is trusted in anything but its key
     x509      device certificates, their authority and its revocation list (RFC 5280)
     ssh       host and user certificates (OpenSSH, PROTOCOL.certkeys)
@@ -12,8 +13,12 @@ Pure: keys, values and the moment come in as arguments; nothing here reads a fil
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from mvpc.model import Certificate, CertificateKind
+
+SKEW = timedelta(minutes=5)
+"""So much may a laptop's clock be behind: certificates begin that much earlier."""
 
 
 def current(certificates: Iterable[Certificate]) -> dict[tuple[str, CertificateKind], Certificate]:

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mvpc.editions import CertificateRules
-from mvpc.identity.requests import checked_key, fingerprint
-from mvpc.identity.x509 import SKEW
+from mvpc.identity import SKEW
+from mvpc.identity.keys import checked_key, fingerprint
 from mvpc.model import Certificate, CertificateKind
 
 HOST_LIFE = timedelta(days=90)

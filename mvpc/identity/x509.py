@@ -17,15 +17,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mvpc.editions import CertificateRules
-from mvpc.identity.requests import PublicKey, fingerprint
+from mvpc.identity import SKEW
+from mvpc.identity.keys import PublicKey, fingerprint
 from mvpc.model import Certificate, CertificateKind, Device
 
 DEVICE_LIFE = timedelta(days=90)
 AUTHORITY_LIFE = timedelta(days=3652)
 LIST_LIFE = timedelta(days=7)
 """Until then the next revocation list must be published; those who check strictly refuse everybody afterwards."""
-SKEW = timedelta(minutes=5)
-"""So much may a laptop's clock be behind."""
 
 _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
     "sha256": hashes.SHA256(),

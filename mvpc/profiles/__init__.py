@@ -9,7 +9,6 @@ from __future__ import annotations
 from mvpc.profiles.layers import FOLDER, KINDS, Codes, Layers, is_note, read_layer
 from mvpc.profiles.merging import Layer, Merged, flatten, merge
 from mvpc.profiles.paths import Keys, covers, dotted, in_order, suggestion
-from mvpc.profiles.revision import at_revision
 from mvpc.profiles.stray import stray_files
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "Layer",
     "Layers",
     "Merged",
-    "at_revision",
     "covers",
     "dotted",
     "flatten",

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from mvpc.inventory.export import guarded
 from mvpc.report.html import moment, template
-from mvpc.software import Asked, LaptopSoftware, State, Trial
+from mvpc.software.trial import Asked, LaptopSoftware, State, Trial
 
 _TITLES = (
     *("Ressort", "Behörde", "Rechnername", "Abfrage", "Stand", "Produkt", "Funktion", "Lizenz"),

@@ -1,19 +1,11 @@
-"""What software laptops shall have, what they are asked about it, and what their answers add up to. Pure."""
+"""What software laptops shall have, what they are asked about it, and what their answers add up to. Pure.
+
+questions  what one laptop shall have, and is asked
+trial      what the answers of many add up to
+"""
 
 from __future__ import annotations
 
 from mvpc.software.questions import SoftwareQuestion, Wish, question, wishes
-from mvpc.software.trial import Asked, LaptopSoftware, ProductFigures, State, Trial, trial
 
-__all__ = [
-    "Asked",
-    "LaptopSoftware",
-    "ProductFigures",
-    "SoftwareQuestion",
-    "State",
-    "Trial",
-    "Wish",
-    "question",
-    "trial",
-    "wishes",
-]
+__all__ = ["SoftwareQuestion", "Wish", "question", "wishes"]

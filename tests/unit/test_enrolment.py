@@ -23,7 +23,7 @@ from mvpc.device.enrolment import KeyRequest, enrolment_program, parse_key_reque
 from mvpc.editions import edition
 from mvpc.enrolment import Applicant, EnrolmentError, Seams, enrol
 from mvpc.errors import MvpcError
-from mvpc.identity.requests import fingerprint
+from mvpc.identity.keys import fingerprint
 from mvpc.identity.ssh import SshAuthority, public_line
 from mvpc.identity.tokens import make_token
 from mvpc.identity.words import word_list, words_of

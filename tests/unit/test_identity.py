@@ -15,7 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mvpc.editions import edition
 from mvpc.identity import current
-from mvpc.identity.requests import fingerprint, read_request
+from mvpc.identity.keys import fingerprint
+from mvpc.identity.requests import read_request
 from mvpc.identity.ssh import SshAuthority, distrust, public_line
 from mvpc.identity.tokens import make_token, refusal
 from mvpc.identity.words import same_words, word_list, words_of

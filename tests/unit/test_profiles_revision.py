@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mvpc.errors import InputError
-from mvpc.profiles import at_revision
+from mvpc.profiles.revision import at_revision
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 from mvpc.catalogue import PackagedProduct, Verify
 from mvpc.model import Reach, SoftwareSeen
 from mvpc.report import software_csv, software_html
-from mvpc.software import Asked, LaptopSoftware, ProductFigures, State, Trial, Wish, trial
+from mvpc.software import Wish
+from mvpc.software.trial import Asked, LaptopSoftware, ProductFigures, State, Trial, trial
 from mvpc.software.versions import version_key
 from mvpc.testing import NOON, a_device
 from tests.unit.test_report import HOSTILE, Page

@@ -12,7 +12,7 @@ from mvpc.cli.console import BAD, OK, WARN, say
 from mvpc.cli.context import now
 from mvpc.cli.planning import plan_as_json
 from mvpc.cli.rollout.surprises import say_surprises
-from mvpc.cli.rollout.views import print_end
+from mvpc.cli.rollout.views.jsonlines import print_end
 from mvpc.cli.words import count
 from mvpc.model import Outcome, Plan, RolloutState, Skip
 from mvpc.rollout import Rollout

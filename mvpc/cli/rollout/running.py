@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mvpc.cli import signals
 from mvpc.cli.context import current_project, now
 from mvpc.cli.laptops import prober, runner
-from mvpc.cli.rollout.views import watching
+from mvpc.cli.rollout.views.choosing import watching
 from mvpc.job import Job
 from mvpc.model import RolloutEvent
 from mvpc.rollout import Observer, Rollout, Seams, roll_out

@@ -14,7 +14,7 @@ from mvpc.cli.rollout.ending import finish
 from mvpc.cli.rollout.running import run
 from mvpc.cli.rollout.scheduling import schedule_of
 from mvpc.cli.rollout.starting import begin, made_now
-from mvpc.cli.rollout.views import print_end
+from mvpc.cli.rollout.views.jsonlines import print_end
 from mvpc.cli.rollout.views.words import named
 from mvpc.cli.words import count
 from mvpc.errors import InputError, RolloutError

@@ -20,7 +20,8 @@ from mvpc.errors import InputError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import Device, SoftwareSeen
 from mvpc.report import software_csv, software_html
-from mvpc.software import Asked, LaptopSoftware, ProductFigures, State, Trial, trial, wishes
+from mvpc.software import wishes
+from mvpc.software.trial import Asked, LaptopSoftware, ProductFigures, State, Trial, trial
 from mvpc.store.read import Reader
 
 _SHOWN = 20
