@@ -14,18 +14,20 @@ from datetime import date
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mvpc.compile import Compiled, Compiler
 from mvpc.errors import InputError, MvpcError, NotFoundError, Problem, SecretError
 from mvpc.identity.given import given
 from mvpc.model import Device, Filter, Identity, Plan, Ring, RoleRun
 from mvpc.organisation import Organisation, Period, load_organisation
 from mvpc.plan import Subject, Thoroughness, make_plan, not_managed
 from mvpc.project import Project
-from mvpc.render import Renderer, role_runs
 from mvpc.secret import Secret, SecretFolder, invented
-from mvpc.settings import Profile, Profiles
 from mvpc.store.read import Reader
+
+if TYPE_CHECKING:
+    from mvpc.compile import Compiled, Compiler
+    from mvpc.settings import Profile, Profiles
 
 _AS_NEEDED = Thoroughness()
 _TRUST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -60,6 +62,8 @@ class Fleet:
     @cached_property
     def profiles(self) -> Profiles:
         """All profile layers."""
+        from mvpc.settings import Profiles  # noqa: PLC0415 - loads pydantic, while the laptops are asked already
+
         return Profiles(self.project.root, admin=self.project.ssh_user)
 
     @property
@@ -70,6 +74,9 @@ class Fleet:
     @cached_property
     def compiler(self) -> Compiler:
         """Makes bundles."""
+        from mvpc.compile import Compiler  # noqa: PLC0415 - loads Jinja2, while the laptops are asked already
+        from mvpc.render import Renderer  # noqa: PLC0415 - the same
+
         renderer = Renderer(
             catalogue=self.profiles.catalogue,
             secrets=self.secrets,
@@ -147,6 +154,8 @@ class Fleet:
 
     def role_runs(self, device: Device) -> tuple[RoleRun, ...]:
         """The site's own roles that the laptop's profile names; raises InputError."""
+        from mvpc.render import role_runs  # noqa: PLC0415 - loads Jinja2
+
         return tuple(role_runs(self.profile_of(device).settings.local, self.profiles.roles))
 
     def profile_of(self, device: Device) -> Profile:

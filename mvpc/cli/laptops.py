@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import takewhile
+from threading import Event
+from typing import TYPE_CHECKING
 
 from mvpc.cli.context import now
+from mvpc.model import Device, Probe
 from mvpc.project import Project
 from mvpc.rollout import Prober, Runner
-from mvpc.software import SoftwareQuestion
+
+if TYPE_CHECKING:
+    from mvpc.software import SoftwareQuestion  # loads pydantic
 
 
 def prober(
@@ -36,6 +44,27 @@ def prober(
         software=software or {},
         authority=host_authority(project),
     )
+
+
+@contextmanager
+def asking(prober: Prober, devices: Sequence[Device]) -> Iterator[Callable[[], dict[str, Probe]]]:
+    """Ask laptops while something else is done; what it gives waits for their answers, by hostname.
+
+    When that fails, nobody new is asked; it still waits for those that are just being asked.
+    """
+    failed = Event()
+
+    def ask() -> dict[str, Probe]:
+        heard = takewhile(lambda _: not failed.is_set(), prober.probe(devices))
+        return {probe.device: probe for probe in heard}
+
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(ask)
+        try:
+            yield asked.result
+        except BaseException:
+            failed.set()
+            raise
 
 
 def runner(project: Project) -> Runner:

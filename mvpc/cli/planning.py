@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from mvpc.cli.context import now
-from mvpc.cli.laptops import prober
+from mvpc.cli.laptops import asking, prober
 from mvpc.fleet import Fleet
-from mvpc.model import Device, Plan, Ring, Scalar
+from mvpc.model import Device, Plan, Probe, Ring, Scalar
 from mvpc.plan import Subject, Thoroughness, proofs
 from mvpc.planfile import to_data
 from mvpc.project import Project
@@ -37,18 +37,25 @@ JsonLinesOption = Annotated[
 
 
 def examine(fleet: Fleet, devices: Sequence[Device], *, ask: bool) -> list[Subject]:
-    """Compile laptops and, when `ask` says so, ask them how they are.
+    """Compile laptops and, when `ask` says so, ask them meanwhile how they are.
 
-    Everything that can be wrong with profiles is found before the first laptop is asked.
+    Raises:
+        InputError: with everything that is wrong with profiles; no more laptops are asked then.
     """
-    subjects = fleet.subjects(devices)
-    return ask_all(fleet, subjects) if ask else subjects
+    if not ask:
+        return fleet.subjects(devices)
+    with asking(prober(fleet.project), fleet.askable(devices)) as answers:
+        subjects = fleet.subjects(devices)
+        return _store(fleet, subjects, answers())
 
 
 def ask_all(fleet: Fleet, subjects: Sequence[Subject]) -> list[Subject]:
     """Ask laptops how they are, and store what they say."""
-    devices = [subject.device for subject in subjects]
-    answers = {probe.device: probe for probe in prober(fleet.project).probe(fleet.askable(devices))}
+    devices = fleet.askable(subject.device for subject in subjects)
+    return _store(fleet, subjects, {probe.device: probe for probe in prober(fleet.project).probe(devices)})
+
+
+def _store(fleet: Fleet, subjects: Sequence[Subject], answers: Mapping[str, Probe]) -> list[Subject]:
     record_probes(fleet.project.database, list(answers.values()))
     asked = [replace(subject, probe=answers.get(subject.device.hostname)) for subject in subjects]
     if proved := list(proofs(asked)):

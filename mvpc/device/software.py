@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mvpc.model import InstalledPackage, SoftwareAnswer
-from mvpc.software import SoftwareQuestion
 from mvpc.text import safe
+
+if TYPE_CHECKING:
+    from mvpc.software import SoftwareQuestion  # loads pydantic
 
 _MOST_PACKAGES = 20_000
 _LIMIT = 400

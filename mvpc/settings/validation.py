@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from mvpc.catalogue import Product, choose
 from mvpc.errors import InputError, Problem
-from mvpc.localroles import FOLDER, LocalRole, variable_findings
+from mvpc.localroles import FOLDER, LocalRole
+from mvpc.localroles.variables import variable_findings
 from mvpc.profiles import Merged, dotted, in_order, suggestion
 from mvpc.settings.models import Settings
 from mvpc.strict import is_path, keys_at, problems_of

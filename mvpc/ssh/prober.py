@@ -11,15 +11,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mvpc.device import FORMAT, Answer, parse_answer, program
 from mvpc.device.software import parse_software, software_request
 from mvpc.model import Device, Outcome, Probe, Reach, SoftwareAnswer
-from mvpc.software import SoftwareQuestion
 from mvpc.ssh.calls import Calls
 from mvpc.ssh.session import ANSWER_SECONDS, Login, NotReachedError, connect, exchange, load_key, silence
 from mvpc.ssh.trust import HostAuthority
 from mvpc.text import safe
+
+if TYPE_CHECKING:
+    from mvpc.software import SoftwareQuestion  # loads pydantic
 
 _CHECKS_SECONDS = 240
 """What a laptop that is asked about its software may take longer; the device program gives up before."""

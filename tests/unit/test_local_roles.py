@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from mvpc.errors import InputError
-from mvpc.localroles import LocalRole, load_local_roles, variable_findings
+from mvpc.localroles import LocalRole, load_local_roles
+from mvpc.localroles.variables import variable_findings
 from mvpc.model import Component
 from mvpc.render import Renderer
 from mvpc.secret import Secret
