@@ -40,6 +40,7 @@ description: A product whose checks succeed only for an account that exists mean
 packages: [zip]
 verify:
   - {argv: [id, -u], output: '^6[0-9]{4}$'}
+  - {argv: [id, -un], output: '^[a-z]'}
   - {argv: [touch, /etc/mvpc-was-here], exit: 1, output: Read-only}
   - {argv: [sh, -c, 'touch "$HOME/here" && cd "$HOME" && ls'], output: '^here$'}
   - {argv: [sleep, '60'], seconds: 1, exit: 0}

@@ -63,6 +63,11 @@ def test_a_dictionary_that_another_product_needs_stays_when_one_goes(rendered: A
     assert not found["libreoffice-writer"].present
 
 
+def test_the_account_that_checks_run_as_gets_a_name_where_there_is_something_to_check(rendered: Any):
+    assert packages(rendered({"libreoffice": "present"}))["libnss-systemd"].present
+    assert "libnss-systemd" not in packages(rendered({"libreoffice": "absent"}))
+
+
 def test_a_replaced_product_is_removed(rendered: Any):
     found = packages(rendered({"evince": "present"}))
     assert (found["evince"].present, found["okular"].present) == (True, False)
@@ -81,9 +86,10 @@ def test_a_pin_of_another_release_means_nothing_here(rendered: Any):
     assert "/etc/apt/preferences.d/50-mvpc" not in files(found)
 
 
-def test_a_product_that_does_not_exist_on_a_release_names_the_laptop(rendered: Any):
-    with pytest.raises(InputError, match=r"nb-000123: product firefox has no packages for ubuntu-24\.04"):
-        rendered({"firefox": "present"}, os="ubuntu-24.04")
+@pytest.mark.parametrize("product", ["firefox", "thunderbird"])  # snaps only
+def test_a_product_that_does_not_exist_on_a_release_names_the_laptop(rendered: Any, product: str):
+    with pytest.raises(InputError, match=rf"nb-000123: product {product} has no packages for ubuntu-24\.04"):
+        rendered({product: "present"}, os="ubuntu-24.04")
 
 
 # --- policies --------------------------------------------------------------------------------

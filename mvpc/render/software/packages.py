@@ -11,6 +11,9 @@ from mvpc.render.template import fill
 PREFERENCES = "/etc/apt/preferences.d/50-mvpc"
 """Without pins there, unattended upgrades would lift a package over the version that a profile holds it at."""
 
+NAMES_OF_ACCOUNTS = "libnss-systemd"
+"""Gives a name to the account that checks run as (nss-systemd(8)). Without one neither LibreOffice nor D-Bus starts."""
+
 
 def packages(chosen: Chosen, os: str) -> tuple[Resource, ...]:
     """Packages that come and go. One that a product needs is kept although another product is absent.
@@ -20,6 +23,7 @@ def packages(chosen: Chosen, os: str) -> tuple[Resource, ...]:
     """
     products = chosen.packaged.items()
     needed = {each for name, (product, _) in products for each in _names(name, product, os, chosen.languages)}
+    needed |= {NAMES_OF_ACCOUNTS} if needed else set()
     dropped = {name for each in chosen.unwanted for name in each.packages_for(os, chosen.languages)} - needed
     versions = _versions(chosen, os)
     pins = File(path=PREFERENCES, content=fill("apt-pins", versions=versions), present=True) if versions else None
