@@ -125,6 +125,25 @@ def test_firefox_gets_homepage_proxy_and_extensions_and_people_cannot_change_the
     assert found["RequestedLocales"] == ["de"]
 
 
+@pytest.mark.parametrize(
+    ("product", "path", "known"),
+    [
+        ("firefox", FIREFOX, "langpack-de@firefox-esr.mozilla.org"),
+        ("thunderbird", "/etc/thunderbird/policies/policies.json", "langpack-de@thunderbird.mozilla.org"),
+    ],
+)
+def test_a_rule_against_extensions_spares_translations(rendered: Any, product: str, path: str, known: str):
+    found = policy(rendered({product: "present"}), path)["ExtensionSettings"]
+    assert found == {known: {"installation_mode": "allowed"}, "*": {"installation_mode": "blocked"}}
+
+
+def test_firefox_shows_bookmarks_where_there_are_some_and_nobodys_advertisements(rendered: Any):
+    with_service = policy(rendered({"firefox": "present", "cloud": "present"}))
+    assert with_service["DisplayBookmarksToolbar"] == "always"
+    assert with_service["FirefoxHome"]["SponsoredTopSites"] is False
+    assert "DisplayBookmarksToolbar" not in policy(rendered({"firefox": "present"}))
+
+
 def test_what_a_profile_does_not_set_is_left_to_the_program(rendered: Any):
     found = policy(rendered({"firefox": "present"}))
     assert not {"Homepage", "Certificates", "SecurityDevices"} & found.keys()
