@@ -66,10 +66,10 @@ class LaptopSoftware:
         """How a wanted product is, and why not well."""
         if self.seen is None or self.seen.answered is None:
             return State.UNKNOWN, ""
-        if gone := [name for name in self.wanted[product].packages if name not in self.seen.packages]:
-            return State.MISSING, f"not installed: {', '.join(gone)}"
         if product not in self.seen.checks:
             return State.UNKNOWN, "chosen since the laptop was asked"
+        if gone := [name for name in self.wanted[product].packages if name not in self.seen.packages]:
+            return State.MISSING, f"not installed: {', '.join(gone)}"
         complaint = self.seen.checks[product]
         return (State.FAILED, complaint) if complaint else (State.WORKING, "")
 
