@@ -15,6 +15,8 @@ from mvpc.lab.laptop import Case, Laptop
 from mvpc.lab.network import Network, lay_cable
 
 BOOT_S = 90
+_TUN = Path("/dev/net/tun")
+"""For tunnels that programs carry themselves, where the controller's kernel knows neither WireGuard nor ESP."""
 
 _UNTIL_POWER_OFF = 'while "$@"; [ $? -eq 133 ]; do :; done'
 """With --keep-unit systemd-nspawn does not restart a laptop that reboots: it ends with 133, for a service to do so."""
@@ -68,6 +70,9 @@ def arguments(case: Case, laptop: Laptop, name: str) -> list[str]:
         f"--network-namespace-path=/run/netns/{name}",
         "--resolv-conf=off",
         "--timezone=off",
+        # In its network namespace root may do what a laptop's root may: packet filters, routes, tunnels.
+        "--capability=CAP_NET_ADMIN",
+        *([f"--bind={_TUN}"] if _TUN.is_char_device() else []),
         "--link-journal=no",
         "--console=read-only",
     ]
