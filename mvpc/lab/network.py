@@ -70,7 +70,9 @@ def make_bridge(network: Network, journal: Journal) -> None:
     else:
         _refuse_overlap(network)
         journal.note(made)
-        run(["ip", "link", "add", network.bridge, "type", "bridge"])
+        # An address of its own: by itself a bridge takes that of a cable, and would still hear a laptop cut off there.
+        address = network.hardware_address(str(network.controller))
+        run(["ip", "link", "add", network.bridge, "address", address, "type", "bridge"])
     # Said again for a bridge that a crash left half made.
     prefix = f"{network.controller}/{network.addresses.prefixlen}"
     run(["ip", "address", "replace", prefix, "dev", network.bridge])

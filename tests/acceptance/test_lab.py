@@ -193,6 +193,13 @@ def test_a_blocked_laptop_is_silent_until_it_is_unblocked(lab, laptops, login):
     assert login.run(laptops[1], "true").returncode == 0
 
 
+def test_no_cable_has_the_address_of_the_bridge_by_which_it_would_be_heard_though_blocked(lab, laptops):
+    shown = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True).stdout
+    links = {each["ifname"]: each["address"] for each in json.loads(shown) if each["ifname"].startswith(lab.bridge)}
+    assert len(links) == len(laptops) + 1
+    assert links.pop(lab.bridge) not in links.values()
+
+
 def test_up_again_leaves_running_laptops_alone_and_adds_the_new_one(lab, laptops, image, login):
     wanted = [LaptopSpec(name) for name in (*NAMES, "nb-lab-3")]
     more = lab.up(image.path, wanted, admin_key=login.public_key, on_step=print)

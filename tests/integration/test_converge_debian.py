@@ -57,7 +57,8 @@ class Debian:
         return self.run("sh", "-ec", script).stdout.strip()
 
     def ask(self, action: str, *components: Component, generation: int = 1, diff: bool = False) -> Answer:
-        ran = self.run("/usr/bin/python3", "-I", "-S", "-", stdin=program(request(action, components, generation, diff)))
+        source = program(request(action, components, generation, diff))
+        ran = self.run("/usr/bin/python3", "-I", "-S", "-", stdin=source)
         assert ran.stderr == ""
         return parse_answer(ran.stdout)
 
@@ -462,7 +463,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(debian, network, delay):
     )
     source = program(request("apply", [component(*wanted)], 1, diff=False))
     subprocess.run(
-        ["nsenter", f"--target={debian.init}", "--all", "timeout", "-s", "KILL", str(delay), "python3", "-I", "-S", "-"],
+        ["nsenter", f"--target={debian.init}", "--all", "timeout", "-sKILL", str(delay), "python3", "-I", "-S", "-"],
         input=source.encode(),
         capture_output=True,
         check=False,
