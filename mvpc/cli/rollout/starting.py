@@ -29,20 +29,23 @@ def made_now(selection: Selection, *, full: bool = False, rings: str = "") -> tu
     project = current_project()
     fleet = Fleet(project, on=today())
     chosen = rings_for(project, rings)
-    _renew(project, fleet.select(selection))
-    subjects = examine(fleet, fleet.select(selection), ask=True)
+    devices = fleet.select(selection)
+    if _renew(project, devices):
+        devices = fleet.select(selection)
+    subjects = examine(fleet, devices, ask=True)
     extent = thoroughness(fleet.project, full=full)
     return made_by(login(), fleet.plan(str(selection), subjects, chosen, extent)), subjects
 
 
-def _renew(project: Project, devices: Sequence[Device]) -> None:
+def _renew(project: Project, devices: Sequence[Device]) -> int:
     """Renew certificates that are due, unless somebody would have to type the passphrase: `mvpc ca renew`."""
     if not project.host_authority or project.passphrase_file is None:
-        return
+        return 0
     from mvpc.cli.authorities import renew  # noqa: PLC0415 - loads cryptography
 
     if number := renew(project, devices):
         say(f"{count(number, 'certificate')} renewed", err=True)
+    return number
 
 
 def from_file(path: Path) -> tuple[Plan, list[Subject]]:
