@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mvpc.errors import InputError, Problem
-from mvpc.keyfile import lint
-from mvpc.model import COMPONENTS, Bundle, Connection, Device, RoleRun, Scalar, Source
+from mvpc.errors import InputError
+from mvpc.model import COMPONENTS, Bundle, Device, RoleRun, Scalar, Source
 from mvpc.profiles import Merged, dotted, flatten
 from mvpc.render import Renderer
 from mvpc.settings import Profile, Profiles, Settings, secret_problems
@@ -44,7 +43,6 @@ class Compiler:
         )
         stack = self._stack(profile)
         bundle = self._renderer.render(device, profile.settings, stack.inputs, former_roles)
-        _refuse_dangerous(bundle)
         return Compiled(bundle=bundle, settings=profile.settings, sources=stack.sources)
 
     def _stack(self, profile: Profile) -> _Stack:
@@ -53,20 +51,6 @@ class Compiler:
                 raise InputError.of(problems)
             self._stacks[profile] = _Stack(profile.merged, tuple(profile.settings.local))
         return self._stacks[profile]
-
-
-def _refuse_dangerous(bundle: Bundle) -> None:
-    """The last look at what NetworkManager would accept without a word."""
-    connections = [
-        part for component in bundle.components for part in component.resources if isinstance(part, Connection)
-    ]
-    problems = [
-        Problem(bundle.device, f"connection {part.id}: {complaint}", "Mend the profile; this is never rolled out")
-        for part in connections
-        for complaint in lint(part.content, mode="0600")
-    ]
-    if problems:
-        raise InputError.of(problems)
 
 
 class _Stack:

@@ -37,7 +37,7 @@ def usable_key(secrets: Callable[[str], Secret]) -> Callable[[str], object]:
 
     def resolve(reference: str) -> object:
         network = WifiNetwork(ssid="any", security="sae", psk=SecretRef(secret=reference))
-        return resources(_LAPTOP, Wifi(networks={"any": network}), secrets)
+        return resources(Wifi(networks={"any": network}), secrets)
 
     return resolve
 

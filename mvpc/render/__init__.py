@@ -10,16 +10,22 @@ import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from mvpc.catalogue import Product
 from mvpc.localroles import LocalRole
-from mvpc.model import Bundle, Component, Device, Identity, Resource, Scalar
+from mvpc.model import Bundle, Component, Device, Identity, Scalar
 from mvpc.render import base, identity, local, software, vpn, wifi
+from mvpc.render.danger import refuse_dangerous
 from mvpc.render.local import role_runs
+from mvpc.render.pattern import HOSTNAME, Pattern
 from mvpc.secret import Secret
 from mvpc.settings import Settings
 
 __all__ = ["Renderer", "role_runs"]
+
+_Likeness = tuple[Settings, str, "tuple[object, ...] | None"]
+"""Laptops are alike that have the same settings and release, and must know the same authorities, if any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +34,7 @@ class Renderer:
 
     catalogue: Mapping[str, Product]
     secrets: Callable[[str], Secret]
-    """Resolves a secret reference; called once for each reference and device."""
+    """Resolves a secret reference; called once for each reference and settings."""
     digest_key: bytes
     """Keeps digests, which cover secrets and are stored, from being guessed at."""
     roles: Mapping[str, LocalRole] = field(default_factory=dict)
@@ -40,8 +46,10 @@ class Renderer:
     _known_roles: dict[tuple[Settings, tuple[str, ...]], tuple[Component, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _software: dict[tuple[Settings, str], tuple[Resource, ...]] = field(default_factory=dict, init=False, repr=False)
-    """What laptops with the same settings and the same release share."""
+    _patterns: dict[_Likeness, dict[str, Pattern]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Component -> what laptops that are alike share of it, in the order of the components."""
+    _whole: dict[Pattern, Component] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Components in which no laptop has anything of its own."""
 
     def render(
         self,
@@ -55,46 +63,48 @@ class Renderer:
         Args:
             device: the laptop; its `number` gives it its address in the VPN.
             settings: the validated truth for it.
-            inputs: component -> the settings it is made from, as paths and values.
+            inputs: component -> the settings it is made from, as paths and values: the same for the same settings.
             former_roles: roles of the site that the laptop had.
 
         Raises:
             SecretError: a secret cannot be resolved.
             InputError: the settings do not fit this laptop.
         """
+        base.refuse_lock_out(device, settings.base)
         own = self.identities.get(device.hostname)
+        values = {HOSTNAME: device.hostname, **vpn.own(device, settings.vpn, own), **(identity.own(own) if own else {})}
         if own:
-            inputs = {**inputs, "identity": own.inputs}
-            if settings.vpn.provider == "ikev2":
-                inputs["vpn"] = {**inputs.get("vpn", {}), "vpn.certificate": own.serial[:16]}
-        resources = {
-            "base": base.resources(device, settings.base),
-            **({"identity": identity.resources(own)} if own else {}),
-            "vpn": vpn.resources(device, settings.vpn, own),
-            "wifi": wifi.resources(device, settings.wifi, self.secrets),
-            "software": self._software_of(device, settings),
-        }
-        return Bundle(
-            device=device.hostname,
-            components=(
-                *(
-                    Component(
-                        name=name,
-                        digest=self._digest([_plain(part) for part in parts]),
-                        resources=parts,
-                        inputs=inputs.get(name, {}),
-                    )
-                    for name, parts in resources.items()
-                ),
-                *self._roles(settings, inputs, former_roles),
-            ),
+            inputs = {**inputs, **_inputs_of(own, settings, inputs)}
+        components = (
+            self._component(name, pattern, values, inputs.get(name, {}))
+            for name, pattern in self._patterns_of(device, settings, own).items()
         )
+        return Bundle(device=device.hostname, components=(*components, *self._roles(settings, inputs, former_roles)))
 
-    def _software_of(self, device: Device, settings: Settings) -> tuple[Resource, ...]:
-        key = settings, device.os
-        if key not in self._software:
-            self._software[key] = software.resources(device, settings, self.catalogue)
-        return self._software[key]
+    def _patterns_of(self, device: Device, settings: Settings, own: Identity | None) -> dict[str, Pattern]:
+        likeness = settings, device.os, identity.shared(own) if own else None
+        if likeness not in self._patterns:
+            found = {
+                "base": base.resources(device, settings.base),
+                **({"identity": identity.resources(own)} if own else {}),
+                "vpn": vpn.resources(device, settings.vpn, own),
+                "wifi": wifi.resources(settings.wifi, self.secrets),
+                "software": software.resources(device, settings, self.catalogue),
+            }
+            refuse_dangerous(device, chain.from_iterable(found.values()))
+            self._patterns[likeness] = {name: Pattern.of(parts) for name, parts in found.items()}
+        return self._patterns[likeness]
+
+    def _component(
+        self, name: str, pattern: Pattern, values: Mapping[str, str], inputs: Mapping[str, Scalar]
+    ) -> Component:
+        if pattern in self._whole:
+            return self._whole[pattern]
+        resources, text = pattern.fill(values)
+        made = Component(name=name, digest=self._digest(text), resources=resources, inputs=inputs)
+        if not pattern.own:
+            self._whole[pattern] = made
+        return made
 
     def _roles(
         self, settings: Settings, inputs: Mapping[str, Mapping[str, Scalar]], former: Sequence[str]
@@ -112,17 +122,21 @@ class Renderer:
             role = self.roles.get(run.role)
             yield Component(
                 name=run.component,
-                digest=self._digest(local.essence(run, role, self.ansible)),
+                digest=self._digest(json.dumps(local.essence(run, role, self.ansible))),
                 resources=(),
                 inputs=local.inputs(run, role, self.ansible, inputs.get(run.component, {})),
                 role=run,
             )
 
-    def _digest(self, plain: object) -> str:
-        text = json.dumps(plain, ensure_ascii=True)
-        return hmac.new(self.digest_key, text.encode(), hashlib.sha256).hexdigest()
+    def _digest(self, text: str) -> str:
+        return hmac.digest(self.digest_key, text.encode(), hashlib.sha256).hex()
 
 
-def _plain(part: Resource) -> list[object]:
-    """Kind and fields in the order of their definition; ten times as fast as asdict(), for a fleet."""
-    return [type(part).__name__, *(getattr(part, name) for name in part.__slots__)]
+def _inputs_of(
+    own: Identity, settings: Settings, inputs: Mapping[str, Mapping[str, Scalar]]
+) -> dict[str, Mapping[str, Scalar]]:
+    """Component -> the settings of an enrolled laptop, where its certificates are among them."""
+    found: dict[str, Mapping[str, Scalar]] = {"identity": own.inputs}
+    if settings.vpn.provider == "ikev2":
+        found["vpn"] = {**inputs.get("vpn", {}), "vpn.certificate": own.serial[:16]}
+    return found

@@ -8,6 +8,7 @@ from typing import get_args
 from mvpc.editions import edition
 from mvpc.errors import InputError
 from mvpc.model import Device, File, Package, Resource, Unit
+from mvpc.render.pattern import HOSTNAME
 from mvpc.render.template import fill
 from mvpc.settings import Apt, Base, Day, Ssh, Updates, Window, present
 
@@ -17,21 +18,37 @@ DAYS: tuple[Day, ...] = get_args(Day)
 
 
 def resources(device: Device, settings: Base) -> tuple[Resource, ...]:
-    """All resources of the component; raises InputError when the settings would lock us out of this laptop."""
+    """All resources of the component, for all laptops with these settings and the release of this one.
+
+    Raises:
+        InputError: the release is none that the settings can serve.
+    """
     return (
-        *_name(device),
+        *_name(),
         *_time(settings),
-        *_ssh(device, settings.ssh),
+        *_ssh(settings.ssh),
         *_kernel(settings),
         *_updates(settings.updates),
         *_sources(device, settings.apt),
     )
 
 
-def _name(device: Device) -> tuple[Resource, ...]:
+def refuse_lock_out(device: Device, settings: Base) -> None:
+    """Raises InputError when the settings would lock us out of this laptop."""
+    crypto = edition(settings.ssh.crypto)
+    kind = device.host_key.partition(" ")[0]
+    if kind and kind not in crypto.host_keys:
+        raise InputError(
+            f"its SSH host key in the inventory is {kind}, which base.ssh.crypto={settings.ssh.crypto} switches off",
+            where=device.hostname,
+            hint=f"Enter its {crypto.host_keys[0]} key first, else nobody could log in any more",
+        )
+
+
+def _name() -> tuple[Resource, ...]:
     return (
-        File(path="/etc/hostname", content=f"{device.hostname}\n", notify=("hostname",)),
-        File(path="/etc/hosts", content=fill("hosts", hostname=device.hostname)),
+        File(path="/etc/hostname", content=f"{HOSTNAME}\n", notify=("hostname",)),
+        File(path="/etc/hosts", content=fill("hosts", hostname=HOSTNAME)),
     )
 
 
@@ -53,15 +70,8 @@ def _time(settings: Base) -> tuple[Resource, ...]:
     )
 
 
-def _ssh(device: Device, settings: Ssh) -> tuple[Resource, ...]:
+def _ssh(settings: Ssh) -> tuple[Resource, ...]:
     crypto = edition(settings.crypto)
-    kind = device.host_key.partition(" ")[0]
-    if kind and kind not in crypto.host_keys:
-        raise InputError(
-            f"its SSH host key in the inventory is {kind}, which base.ssh.crypto={settings.crypto} switches off",
-            where=device.hostname,
-            hint=f"Enter its {crypto.host_keys[0]} key first, else nobody could log in any more",
-        )
     content = fill(
         "sshd",
         title=crypto.title,

@@ -6,6 +6,7 @@ Its private keys are its own and no resources: they are made when it is enrolled
 from __future__ import annotations
 
 from mvpc.model import File, Identity, Resource
+from mvpc.render.pattern import DEVICE_CERTIFICATE, HOST_CERTIFICATE
 from mvpc.render.template import fill
 
 PKI = "/etc/mvpc/pki"
@@ -16,13 +17,13 @@ _RELOAD = ("reload ssh.service",)
 
 
 def resources(identity: Identity) -> tuple[Resource, ...]:
-    """All resources of the component, which only enrolled laptops have."""
+    """All resources of the component, which only enrolled laptops have: those that know the same authorities."""
     host_certificate, user_authority = f"{SSH}/host-cert.pub", f"{SSH}/user-ca.pub"
     return (
-        File(path=f"{PKI}/device.pem", content=identity.device_certificate),
+        File(path=f"{PKI}/device.pem", content=DEVICE_CERTIFICATE),
         File(path=f"{PKI}/ca.pem", content=identity.device_authorities),
         *(File(path=f"{PKI}/{name}.pem", content=pem) for name, pem in sorted(identity.trusted.items())),
-        File(path=host_certificate, content=f"{identity.host_certificate}\n", notify=_RELOAD),
+        File(path=host_certificate, content=f"{HOST_CERTIFICATE}\n", notify=_RELOAD),
         File(path=user_authority, content=f"{identity.user_authority}\n"),
         File(
             path="/etc/ssh/sshd_config.d/05-mvpc-identity.conf",
@@ -32,3 +33,13 @@ def resources(identity: Identity) -> tuple[Resource, ...]:
             notify=_RELOAD,
         ),
     )
+
+
+def shared(identity: Identity) -> tuple[object, ...]:
+    """What laptops of one fleet have in common: the authorities that they are to know."""
+    return identity.device_authorities, identity.user_authority, tuple(sorted(identity.trusted.items()))
+
+
+def own(identity: Identity) -> dict[str, str]:
+    """What one laptop has of its own."""
+    return {DEVICE_CERTIFICATE: identity.device_certificate, HOST_CERTIFICATE: identity.host_certificate}

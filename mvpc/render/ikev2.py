@@ -12,8 +12,9 @@ from mvpc.editions import edition
 from mvpc.errors import InputError
 from mvpc.model import Device, File, Identity, Package, Resource, Unit
 from mvpc.render.identity import PKI
+from mvpc.render.pattern import ADDRESS, ADDRESS6, DEVICE_CERTIFICATE, HOSTNAME
 from mvpc.render.template import fill
-from mvpc.render.tunnel import addresses, networks
+from mvpc.render.tunnel import has_ipv6, networks
 from mvpc.settings import Ikev2, Vpn, present
 
 KEY_PLACE = "@DEVICE_PRIVATE_KEY@"
@@ -26,16 +27,16 @@ _PACKAGES = ("charon-systemd", "libstrongswan-extra-plugins", "libstrongswan-sta
 
 
 def resources(device: Device, settings: Vpn, gateway: Ikev2, identity: Identity) -> tuple[Resource, ...]:
-    """All resources of the tunnel.
+    """All resources of the tunnel, for all enrolled laptops with these settings.
 
     The key is copied from where enrolment put it, since AppArmor lets strongSwan read nothing outside /etc/swanctl.
 
     Raises:
-        InputError: the laptop gets no address, or does not know the gateway's authority.
+        InputError: laptops do not know the gateway's authority.
     """
     return (
         *(Package(name=name) for name in _PACKAGES),
-        File(path="/etc/swanctl/x509/mvpc.pem", content=identity.device_certificate, notify=_LOAD),
+        File(path="/etc/swanctl/x509/mvpc.pem", content=DEVICE_CERTIFICATE, notify=_LOAD),
         File(
             path="/etc/swanctl/private/mvpc.pem",
             content=f"{KEY_PLACE}\n",
@@ -46,7 +47,7 @@ def resources(device: Device, settings: Vpn, gateway: Ikev2, identity: Identity)
         File(path="/etc/swanctl/x509ca/mvpc-vpn.pem", content=_authority(device, gateway, identity), notify=_LOAD),
         File(
             path="/etc/swanctl/conf.d/mvpc.conf",
-            content=_connection(device, settings, gateway),
+            content=_connection(settings, gateway),
             mode="0640",
             notify=_LOAD,
         ),
@@ -70,15 +71,14 @@ def _authority(device: Device, gateway: Ikev2, identity: Identity) -> str:
     return known[str(path)]
 
 
-def _connection(device: Device, settings: Vpn, gateway: Ikev2) -> str:
-    assert settings.pool  # noqa: S101 - the settings guarantee it
+def _connection(settings: Vpn, gateway: Ikev2) -> str:
     return fill(
         "swanctl",
-        hostname=device.hostname,
+        hostname=HOSTNAME,
         gateway=gateway.address,
         identity=gateway.identity,
         revocation=gateway.revocation,
-        addresses=", ".join(map(str, addresses(device, settings, settings.pool))),
+        addresses=f"{ADDRESS}, {ADDRESS6}" if has_ipv6(settings) else ADDRESS,
         networks=", ".join(networks(settings)),
         rules=edition(gateway.crypto).ikev2,
     )

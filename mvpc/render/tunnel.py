@@ -8,7 +8,7 @@ from mvpc.errors import InputError
 from mvpc.model import Device
 from mvpc.settings import Vpn, present
 
-_V6_PREFIX = "fd6d:7670:6300::"
+_V6_RANGE = IPv6Address("fd6d:7670:6300::")
 """Unique local range (RFC 4193) in which every laptop mirrors its IPv4 tunnel address."""
 
 
@@ -29,7 +29,7 @@ def tunnel_address(device: Device, pool: IPv4Network) -> IPv4Address:
 
 def mirrored(address: IPv4Address) -> IPv6Address:
     """The IPv6 address that a laptop has beside its IPv4 address."""
-    return IPv6Address(f"{_V6_PREFIX}{address}")
+    return _V6_RANGE + int(address)
 
 
 def mirrored_pool(pool: IPv4Network) -> IPv6Network:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from mvpc.model import Device, Identity, Resource
 from mvpc.render import ikev2, wireguard
+from mvpc.render.pattern import ADDRESS, ADDRESS6
+from mvpc.render.tunnel import addresses
 from mvpc.settings import Vpn
 
 
 def resources(device: Device, settings: Vpn, identity: Identity | None) -> tuple[Resource, ...]:
-    """All resources of the component: none when the profile wants no tunnel, so that an old one is removed.
+    """All resources of the component, for all laptops with these settings that are enrolled, or not, like this one.
+
+    There are none when the profile wants no tunnel, so that an old one is removed.
 
     Raises:
-        InputError: the laptop gets no address, or does not know the gateway's authority.
+        InputError: laptops do not know the gateway's authority.
     """
     provider = provider_of(settings, identity)
     if provider == "none" or settings.pool is None:
         return ()
     if provider == "ikev2" and settings.ikev2 and identity:
         return ikev2.resources(device, settings, settings.ikev2, identity)
-    return wireguard.resources(device, settings, settings.gateway, settings.pool) if settings.gateway else ()
+    return wireguard.resources(settings, settings.gateway) if settings.gateway else ()
+
+
+def own(device: Device, settings: Vpn, identity: Identity | None) -> dict[str, str]:
+    """What one laptop has of its own in the tunnel; raises InputError when the pool has no address for it."""
+    if provider_of(settings, identity) == "none" or settings.pool is None:
+        return {}
+    places = (ADDRESS, ADDRESS6)
+    return dict(zip(places, map(str, addresses(device, settings, settings.pool)), strict=False))
 
 
 def provider_of(settings: Vpn, identity: Identity | None) -> str:

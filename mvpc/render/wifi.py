@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mvpc.errors import InputError
-from mvpc.keyfile import connection_uuid, ssid, to_text
-from mvpc.model import Connection, Device, Package, Resource
+from mvpc.keyfile import ssid, to_text
+from mvpc.model import Connection, Package, Resource
+from mvpc.render.pattern import HOSTNAME, UUID
 from mvpc.secret import Secret
 from mvpc.settings import Eap, Wifi, WifiNetwork
 
@@ -17,21 +18,24 @@ _PHASE1_FLAGS = "259"
 """TLS 1.0 and 1.1 off, 1.3 on: 0x1, 0x2 and 0x100 of NetworkManager's 802-1x.phase1-auth-flags."""
 
 
-def resources(device: Device, settings: Wifi, secrets: Callable[[str], Secret]) -> tuple[Resource, ...]:
-    """All resources of the component. Networks that are absent are left out, so that laptops forget them."""
+def resources(settings: Wifi, secrets: Callable[[str], Secret]) -> tuple[Resource, ...]:
+    """All resources of the component, for all laptops with these settings.
+
+    Networks that are absent are left out, so that laptops forget them.
+    """
     networks = {name: network for name, network in sorted(settings.networks.items()) if network.state == "present"}
     if not networks:
         return ()
-    connections = [_connection(device, name, network, secrets) for name, network in networks.items()]
+    connections = [_connection(name, network, secrets) for name, network in networks.items()]
     return (Package(name="wpasupplicant"), *connections)
 
 
-def _connection(device: Device, name: str, network: WifiNetwork, secrets: Callable[[str], Secret]) -> Connection:
+def _connection(name: str, network: WifiNetwork, secrets: Callable[[str], Secret]) -> Connection:
     id_ = f"mvpc-wifi-{name}"
     keyfile: dict[str, dict[str, str]] = {
         "connection": {
             "id": id_,
-            "uuid": connection_uuid(device.hostname, id_),
+            "uuid": UUID,
             "type": "wifi",
             "autoconnect": _flag(network.autoconnect),
             "autoconnect-priority": str(network.priority),
@@ -41,16 +45,16 @@ def _connection(device: Device, name: str, network: WifiNetwork, secrets: Callab
             "ssid": ssid(network.ssid),
             **({"hidden": "true"} if network.hidden else {}),
         },
-        **_security(device, network, secrets),
+        **_security(network, secrets),
         "ipv4": {"method": "auto"},
         "ipv6": {"method": "auto", "addr-gen-mode": "stable-privacy", "ip6-privacy": "2"},
     }
-    return Connection(id=id_, uuid=keyfile["connection"]["uuid"], content=to_text(keyfile))
+    return Connection(id=id_, uuid=UUID, content=to_text(keyfile))
 
 
-def _security(device: Device, network: WifiNetwork, secrets: Callable[[str], Secret]) -> dict[str, dict[str, str]]:
+def _security(network: WifiNetwork, secrets: Callable[[str], Secret]) -> dict[str, dict[str, str]]:
     if network.eap is not None:
-        return {"wifi-security": _enterprise(network), "802-1x": _eap(device, network.eap)}
+        return {"wifi-security": _enterprise(network), "802-1x": _eap(network.eap)}
     assert network.psk is not None  # noqa: S101 - the settings guarantee one of the two
     key = _checked_psk(network.psk.secret, secrets(network.psk.secret))
     common = {"key-mgmt": network.security, "psk": key.reveal()}
@@ -64,10 +68,10 @@ def _enterprise(network: WifiNetwork) -> dict[str, str]:
     return {"key-mgmt": network.security, "proto": "rsn;", **ciphers, "pmf": "3"}
 
 
-def _eap(device: Device, eap: Eap) -> dict[str, str]:
+def _eap(eap: Eap) -> dict[str, str]:
     return {
         "eap": "tls;",
-        "identity": eap.identity.replace("{hostname}", device.hostname),
+        "identity": eap.identity.replace("{hostname}", HOSTNAME),
         "ca-cert": eap.ca_certificate,
         "domain-match": eap.domain_match,
         "client-cert": eap.client_certificate,

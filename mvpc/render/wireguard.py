@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, ip_address
+from ipaddress import ip_address
 
-from mvpc.keyfile import connection_uuid, to_text
-from mvpc.model import Connection, Device, Package, Resource
-from mvpc.render.tunnel import has_ipv6, mirrored, networks, tunnel_address
+from mvpc.keyfile import to_text
+from mvpc.model import Connection, Package, Resource
+from mvpc.render.pattern import ADDRESS, ADDRESS6, UUID
+from mvpc.render.tunnel import has_ipv6, networks
 from mvpc.settings import Gateway, Vpn, present
 
 ID = "mvpc-vpn"
@@ -15,31 +16,30 @@ KEY_PLACE = "@WIREGUARD_PRIVATE_KEY@"
 _MARK = "51820"
 
 
-def resources(device: Device, settings: Vpn, gateway: Gateway, pool: IPv4Network) -> tuple[Resource, ...]:
-    """The connection, and what makes its key; raises InputError when the pool has no address for the laptop."""
-    address = tunnel_address(device, pool)
+def resources(settings: Vpn, gateway: Gateway) -> tuple[Resource, ...]:
+    """The connection, and what makes its key, for all laptops with these settings."""
     keyfile = {
-        "connection": _connection(device),
+        "connection": _connection(),
         "wireguard": _wireguard(settings),
         f"wireguard-peer.{gateway.public_key}": _peer(settings, gateway),
-        "ipv4": _ipv4(settings, address),
-        "ipv6": _ipv6(settings, address),
+        "ipv4": _ipv4(settings),
+        "ipv6": _ipv6(settings),
     }
     return (
         Package(name="wireguard-tools"),
         Connection(
             id=ID,
-            uuid=keyfile["connection"]["uuid"],
+            uuid=UUID,
             content=to_text(keyfile),
             device_keys={KEY_PLACE: "wireguard"},
         ),
     )
 
 
-def _connection(device: Device) -> dict[str, str]:
+def _connection() -> dict[str, str]:
     return {
         "id": ID,
-        "uuid": connection_uuid(device.hostname, ID),
+        "uuid": UUID,
         "type": "wireguard",
         "interface-name": "wg-mvpc",
         "autoconnect-priority": "100",
@@ -66,15 +66,15 @@ def _peer(settings: Vpn, gateway: Gateway) -> dict[str, str]:
     }
 
 
-def _ipv4(settings: Vpn, address: IPv4Address) -> dict[str, str]:
-    return {"method": "manual", "address1": f"{address}/32", **_dns(settings, 4)}
+def _ipv4(settings: Vpn) -> dict[str, str]:
+    return {"method": "manual", "address1": f"{ADDRESS}/32", **_dns(settings, 4)}
 
 
-def _ipv6(settings: Vpn, address: IPv4Address) -> dict[str, str]:
+def _ipv6(settings: Vpn) -> dict[str, str]:
     """With a full tunnel IPv6 must go in as well; a tunnel without it is the usual leak."""
     if not has_ipv6(settings):
         return {"method": "disabled"}
-    return {"method": "manual", "address1": f"{mirrored(address)}/128", **_dns(settings, 6)}
+    return {"method": "manual", "address1": f"{ADDRESS6}/128", **_dns(settings, 6)}
 
 
 def _dns(settings: Vpn, version: int) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Literal, Self
 
@@ -73,7 +74,7 @@ class Vpn(StrictModel):
     @property
     def pool(self) -> IPv4Network | None:
         """`address_pool`, parsed."""
-        return IPv4Network(self.address_pool) if self.address_pool else None
+        return _parsed(self.address_pool) if self.address_pool else None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -105,6 +106,9 @@ class Vpn(StrictModel):
             if self.pool and ip_address(address) in self.pool
         ]
 
+
+_parsed = cache(IPv4Network)
+"""Laptops of a fleet share few ranges."""
 
 _NEEDS = {"ikev2": ("IKEv2", "ikev2"), "wireguard": ("WireGuard", "gateway")}
 """Provider -> its name, and the block that it cannot do without."""

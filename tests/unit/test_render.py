@@ -318,3 +318,22 @@ def test_a_renewed_certificate_changes_the_tunnel_and_the_plan_can_say_why():
 def test_an_authority_of_the_gateway_that_is_not_there_is_refused_with_the_file_to_add():
     with pytest.raises(InputError, match=r"nb-000123: vpn.ikev2.authority .* inventory/trust/vpn-ca.pem"):
         bundle({"vpn": IKEV2}, identity=replace(ENROLLED, trusted={}))
+
+
+def test_laptops_that_share_a_renderer_get_what_each_would_get_alone():
+    network = {"ssid": "LAN", "eap": {**EAP, "identity": "host/{hostname}.mv.example"}}
+    settings = Settings.model_validate({"vpn": WIREGUARD | IKEV2, "wifi": {"networks": {"lan": network}}})
+    other = replace(ENROLLED, serial="2f", device_certificate='PEM "2"\n', host_certificate="y")
+    more = replace(other, trusted={**ENROLLED.trusted, "radius-ca": "PEM\n"})
+    laptops = [a_device(f"nb-{number}", number=number, host_key=ECDSA) for number in range(1, 8)]
+    laptops += [replace(laptops[0], hostname="nb-8", number=8, os="ubuntu-24.04")]
+    identities = {"nb-2": ENROLLED, "nb-3": other, "nb-4": more}
+
+    def renderer() -> Renderer:
+        return Renderer(catalogue=CATALOGUE, secrets=lambda _: Secret("x" * 20), digest_key=b"k", identities=identities)
+
+    together = renderer()
+    made = [together.render(laptop, settings, {}) for laptop in laptops]
+    assert made == [renderer().render(laptop, settings, {}) for laptop in laptops]
+    assert "\0" not in repr(made)
+    assert len({part.digest for each in made for part in each.components if part.name == "wifi"}) == len(laptops)
