@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2 openssl
 VM_PACKAGES := qemu-system-x86 e2fsprogs wireguard-go wireguard-tools dnsmasq-base
-TEST_PACKAGES := openssh-server sudo nftables
+TEST_PACKAGES := openssh-server sudo nftables qrencode zbar-tools
 # Laptops mostly wait, for a network or a timer, so more files than cores are tested at a time; those with laptops first.
 WORKERS := 3
 

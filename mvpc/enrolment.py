@@ -17,7 +17,6 @@ from mvpc.errors import MvpcError
 from mvpc.identity.keys import PublicKey, fingerprint
 from mvpc.identity.requests import read_request
 from mvpc.identity.tokens import refusal
-from mvpc.identity.words import words_of
 from mvpc.model import ROLLED_OUT_STATES, Certificate, Device, Token
 from mvpc.secret import Secret
 
@@ -89,8 +88,8 @@ class Seams:
 
     ask: Callable[[Device], KeyRequest]
     """Lets the laptop make its key; raises MvpcError when it is not reached, EnrolmentError when it is not itself."""
-    same_words: Callable[[str], bool]
-    """Whether a person sees these words on the laptop's own screen."""
+    same_key: Callable[[str], bool]
+    """Whether a person finds this fingerprint on the laptop's own screen, as words or as a QR code."""
     devices: DeviceSigner
     ssh_hosts: HostSigner
     recorder: Recorder
@@ -154,7 +153,7 @@ def _accepted(applicant: Applicant, asked: KeyRequest, seams: Seams) -> PublicKe
         raise _refused(device, str(error)) from None
     if fingerprint(key) in applicant.revoked_keys:
         raise _refused(device, "it presents a key that was revoked")
-    if not seams.same_words(words_of(fingerprint(key))):
+    if not seams.same_key(fingerprint(key)):
         raise _refused(device, "the words on its screen are not those of the key that arrived")
     return key
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import typer
@@ -47,6 +48,23 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         console.print(table)
     for line in drawn.get().splitlines():
         typer.echo(line.rstrip())
+
+
+def draw_code(modules: Sequence[Sequence[bool]]) -> None:
+    """Draw a QR code with two rows to a line. Without colours it is left out: it would be light where it must be dark.
+
+    Both colours are set, so that it can be scanned from terminals with a dark and with a light background.
+    """
+    console = terminal()
+    if console.color_system is None:
+        return
+    for upper, lower in zip_longest(modules[::2], modules[1::2], fillvalue=[False] * len(modules[0])):
+        line = "".join(_HALVES[pair] for pair in zip(upper, lower, strict=True))
+        console.print(Text(line, style="#ffffff on #000000"))
+
+
+_HALVES = {(True, True): " ", (False, True): "▀", (True, False): "▄", (False, False): "█"}
+"""Whether the upper and the lower half are dark -> the character whose ink is what is light."""
 
 
 def print_json(data: Any) -> None:

@@ -9,7 +9,7 @@ from getpass import getpass
 
 from mvpc.authorities import Authorities
 from mvpc.cli.authorities import authorities, publish_revocations, register
-from mvpc.cli.console import confirm, print_json, say
+from mvpc.cli.console import confirm, draw_code, print_json, say
 from mvpc.cli.context import current_project, now, today
 from mvpc.cli.device.changing import change_state
 from mvpc.cli.trust import host_authority
@@ -18,7 +18,7 @@ from mvpc.enrolment import Applicant, Seams, enrol
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet
 from mvpc.identity.tokens import make_token
-from mvpc.identity.words import same_words, word_list
+from mvpc.identity.words import code_modules, code_of, same_fingerprint, word_list, words_of
 from mvpc.model import LifeCycle
 from mvpc.project import Project
 from mvpc.secret import Secret
@@ -89,7 +89,7 @@ def _seams(project: Project, signers: Authorities, visitor: Visitor, applicant: 
     curve, fresh = signers.rules.device_curve, applicant.needs_fresh_key
     return Seams(
         ask=lambda device: visitor.ask(device, curve, word_list(), fresh=fresh),
-        same_words=_comparison(words),
+        same_key=_comparison(words),
         devices=signers.devices,
         ssh_hosts=signers.ssh_hosts,
         recorder=register(project),
@@ -99,10 +99,12 @@ def _seams(project: Project, signers: Authorities, visitor: Visitor, applicant: 
 
 
 def _comparison(words: str) -> Callable[[str], bool]:
-    def compare(shown: str) -> bool:
+    def compare(fingerprint: str) -> bool:
         if words:
-            return same_words(words, shown)
-        say(f"The key that arrived: {shown}")
+            return same_fingerprint(words, fingerprint)
+        draw_code(code_modules(fingerprint))
+        say(f"The key that arrived: {words_of(fingerprint)}")
+        say(f"Its QR code says:     {code_of(fingerprint)}")
         say("The laptop shows its own on its first screen and in /run/mvpc/enrolment.")
         return confirm("Are these the same six words?")
 

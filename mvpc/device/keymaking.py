@@ -39,7 +39,7 @@ def main(request: dict[str, Any], root: Path = Path("/")) -> int:
         answer["generation"] = generation(root)
         key = own_key(root, request["curve"], fresh=request["fresh"])
         answer["request"] = openssl("req", "-new", "-key", str(key), "-subj", "/CN=" + request["device"]).decode()
-        show(root, request["device"], words(fingerprint(key), request["words"]))
+        show(root, request["device"], fingerprint(key), request["words"])
     except (OSError, ValueError) as problem:
         answer["error"] = str(problem)[:300]
     sys.stdout.write(json.dumps(answer) + "\n")
@@ -83,13 +83,15 @@ def words(fingerprint: str, known: list[str]) -> str:
     return " ".join(known[start >> shift & 2047] for shift in range(55, -1, -11))
 
 
-def show(root: Path, device: str, text: str) -> None:
-    """Put the words where a person before the laptop sees them; a screen that is not there does not matter."""
+def show(root: Path, device: str, fingerprint: str, known: list[str]) -> None:
+    """Put the fingerprint where a person before the laptop sees it; a screen that is not there does not matter."""
+    text, code = words(fingerprint, known), "SHA256:" + fingerprint.upper()
     file = root / SHOWN
     file.parent.mkdir(parents=True, exist_ok=True)
     file.parent.chmod(0o755)
-    file.write_text(text + "\n")
+    file.write_text(f"{text}\n{code}\n")
     file.chmod(0o644)
+    lines = [*drawn(code), f"mvpc enrols {device}. Its key: {text}"]
     for name in SCREENS:
         try:
             screen = os.open(root / name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -97,9 +99,18 @@ def show(root: Path, device: str, text: str) -> None:
             continue
         with os.fdopen(screen, "wb", buffering=0) as stream:
             try:
-                stream.write(f"\r\nmvpc enrols {device}. Its key: {text}\r\n".encode())
+                stream.write("".join(f"\r\n{line}" for line in lines).encode() + b"\r\n")
             except OSError:
                 continue
+
+
+def drawn(code: str) -> list[str]:
+    """A QR code for the console, as `mvpc.identity.words` makes it; nothing where qrencode is not installed."""
+    try:
+        done = run("qrencode", "-t", "ANSIUTF8", "-l", "L", "-m", "4", "--", code)
+    except (OSError, ValueError):
+        return []
+    return done.stdout.decode().splitlines() if done.returncode == 0 else []
 
 
 def serial_number(root: Path) -> str:
@@ -124,12 +135,20 @@ def generation(root: Path) -> int:
 
 def openssl(*arguments: str) -> bytes:
     """What openssl prints; raises ValueError with its last words."""
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     try:
-        done = subprocess.run(("openssl", *arguments), capture_output=True, env=environment, timeout=60, check=False)
+        done = run("openssl", *arguments)
     except FileNotFoundError:
         raise ValueError("openssl is not installed: apt install openssl") from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise ValueError(f"openssl {arguments[0]}: {''.join(said)[:200]}")
     return done.stdout
+
+
+def run(*argv: str) -> subprocess.CompletedProcess[bytes]:
+    """A program of the system; raises FileNotFoundError where it is not installed, ValueError when it hangs."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    try:
+        return subprocess.run(argv, capture_output=True, env=environment, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"{argv[0]} did not end within 60 s") from None

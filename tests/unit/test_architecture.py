@@ -57,6 +57,7 @@ ONLY_IN: dict[str, set[str]] = {
     "sqlite3": {"store", "simulated"},
     "paramiko": {"ssh"},
     "cryptography": {"identity", "authorities"},
+    "segno": {"identity"},
     "ansible": set(),
     "jinja2": {"render", "report"},
     "subprocess": {"device", "playbook", "authorities", "images", "lab", "nmcli", "profiles"},

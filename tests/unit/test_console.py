@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mvpc.cli.console import print_table, say
+from mvpc.cli.console import draw_code, print_table, say
 from mvpc.inventory.difference import difference
 from mvpc.store.write import Store
 from mvpc.testing import NOON, a_device
@@ -74,3 +74,23 @@ def test_a_reader_that_goes_away_ends_mvpc_without_a_word_as_a_shell_expects_it(
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=30) == 128 + signal.SIGPIPE
+
+
+def test_a_code_on_a_terminal_can_be_read_back_and_sets_both_colours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLORTERM": "truecolor", "NO_COLOR": ""}.items():
+        monkeypatch.setenv(name, value)
+    modules = [[False, True, False], [True, True, False], [False, False, True]]
+    draw_code(modules)
+    lines = capsys.readouterr().out.splitlines()
+    assert all("38;2;255;255;255;48;2;0;0;0" in line for line in lines)
+    ink = {" ": (True, True), "▄": (True, False), "▀": (False, True), "█": (False, False)}
+    rows = [[ink[each][half] for each in line if each in ink] for line in lines for half in (0, 1)]
+    assert rows == [*modules, [False] * 3]
+
+
+def test_without_colours_no_code_is_drawn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("NO_COLOR", "1")
+    draw_code([[True]])
+    assert capsys.readouterr().out == ""

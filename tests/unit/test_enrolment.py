@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from mvpc.cli.console import draw_code
 from mvpc.device.enrolment import KeyRequest, enrolment_program, parse_key_request
 from mvpc.editions import edition
 from mvpc.enrolment import Applicant, EnrolmentError, Seams, enrol
@@ -26,7 +28,7 @@ from mvpc.errors import MvpcError
 from mvpc.identity.keys import fingerprint
 from mvpc.identity.ssh import SshAuthority, public_line
 from mvpc.identity.tokens import make_token
-from mvpc.identity.words import word_list, words_of
+from mvpc.identity.words import code_modules, code_of, word_list, words_of
 from mvpc.identity.x509 import DeviceAuthority, certify_oneself
 from mvpc.model import Certificate, CertificateKind, LifeCycle, Token
 from mvpc.secret import Secret
@@ -87,7 +89,7 @@ def seams(register: FakeRegister, asked: KeyRequest | MvpcError = ASKED, *, agre
 
     return Seams(
         ask=ask,
-        same_words=lambda shown: agree and len(shown.split()) == 6,
+        same_key=lambda shown: agree and shown == fingerprint(LAPTOP_KEY.public_key()),
         devices=DEVICES,
         ssh_hosts=HOSTS,
         recorder=register,
@@ -209,10 +211,41 @@ def test_the_laptop_makes_its_own_key_and_shows_the_words_of_it(root: Path):
     request = x509.load_pem_x509_csr(answer.request.encode())
     assert request.subject.rfc4514_string() == "CN=nb-000123"
     assert (answer.serial, answer.generation) == ("PF-1", 0)
-    assert (root / "run/mvpc/enrolment").read_text() == f"{words_of(fingerprint(request.public_key()))}\n"
+    shown = fingerprint(request.public_key())
+    assert (root / "run/mvpc/enrolment").read_text() == f"{words_of(shown)}\n{code_of(shown)}\n"
     key = root / "etc/mvpc/pki/device.key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert "PRIVATE" not in answer.request
+
+
+def scanned(screen: str, folder: Path) -> str:
+    """What a phone reads from a screen full of half blocks, whose ink is what is light."""
+    ink = {" ": (0, 0), "▄": (0, 255), "▀": (255, 0), "█": (255, 255)}
+    lines = re.findall(r"m([ ▀▄█]{29,})", screen)
+    rows = [bytes(ink[each][half] for each in line for _ in range(4)) for line in lines for half in (0, 1)]
+    picture = folder / "screen.pgm"
+    pixels = b"".join(row for row in rows for _ in range(4))
+    picture.write_bytes(b"P5 %d %d 255\n" % (len(rows[0]), 4 * len(rows)) + pixels)
+    done = subprocess.run(["zbarimg", "-q", "--raw", picture], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@needs_openssl
+@pytest.mark.skipif(not all(map(shutil.which, ("qrencode", "zbarimg"))), reason="needs qrencode and zbar-tools")
+def test_a_phone_reads_the_same_fingerprint_from_both_screens(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (root / "dev").mkdir()
+    (root / "dev/tty1").touch()
+    request = x509.load_pem_x509_csr(run_program(root).request.encode())
+    own = fingerprint(request.public_key())
+    screen = (root / "dev/tty1").read_text()
+    assert words_of(own) in screen
+    assert scanned(screen, root) == code_of(own)
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLORTERM": "truecolor", "NO_COLOR": ""}.items():
+        monkeypatch.setenv(name, value)
+    draw_code(code_modules(own))
+    assert scanned(capsys.readouterr().out, root) == code_of(own)
 
 
 @needs_openssl

@@ -19,7 +19,7 @@ from mvpc.identity.keys import fingerprint
 from mvpc.identity.requests import read_request
 from mvpc.identity.ssh import SshAuthority, distrust, public_line
 from mvpc.identity.tokens import make_token, refusal
-from mvpc.identity.words import same_words, word_list, words_of
+from mvpc.identity.words import code_modules, same_fingerprint, word_list, words_of
 from mvpc.identity.x509 import DeviceAuthority, certify_oneself, read_chain
 from mvpc.model import CertificateKind
 from mvpc.secret import Secret
@@ -69,10 +69,26 @@ def test_a_fingerprint_is_six_words_of_its_first_66_bits():
 
 @pytest.mark.parametrize(
     ("typed", "same"),
-    [("zoo abandon", True), (" Zoo-ABANDON\n", True), ("abandon zoo", False), ("zoo", False), ("", False)],
+    [
+        ("zoo abandon abandon abandon abandon abandon", True),
+        (" Zoo-ABANDON abandon\tabandon-abandon abandon\n", True),
+        ("abandon zoo abandon abandon abandon abandon", False),
+        ("zoo abandon", False),
+        ("", False),
+        (f"SHA256:FFE{'0' * 61}", True),
+        (f" sha256:ffe{'0' * 61}\n", True),
+        (f"SHA256:FFE{'0' * 60}1", False),
+        ("SHA256:FFE", False),
+    ],
 )
-def test_words_are_compared_as_people_type_them(typed: str, same: bool):
-    assert same_words("zoo abandon", typed) is same
+def test_words_and_codes_are_compared_as_people_type_and_phones_scan_them(typed: str, same: bool):
+    assert same_fingerprint(typed, f"ffe{'0' * 61}") is same
+
+
+def test_a_code_fits_on_a_text_screen_with_the_margin_that_scanners_need():
+    modules = code_modules("0123456789abcdef" * 4)
+    assert {len(row) for row in modules} == {len(modules)} == {29 + 2 * 4}
+    assert not any(any(row) for row in (*modules[:4], *modules[-4:]))
 
 
 # --- tokens

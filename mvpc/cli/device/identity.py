@@ -23,10 +23,11 @@ def token(
 def enroll(
     laptop: LaptopArgument,
     words: Annotated[
-        str, typer.Option(help="The six words as the laptop shows them, instead of being asked whether they agree.")
+        str,
+        typer.Option(help="The six words or the text of the QR code that the laptop shows, instead of being asked."),
     ] = "",
 ) -> None:
-    """Give a laptop its identity: it makes its own key, you compare six words, it gets its certificates.
+    """Give a laptop its identity: it makes its own key, you compare six words or a QR code, it gets its certificates.
 
     Asks for the token of `mvpc device token`; from a pipe, reads one line.
     """
