@@ -6,7 +6,8 @@ up, whatever comes after: a token that was presented once is worth nothing any m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,7 +18,7 @@ from mvpc.errors import MvpcError
 from mvpc.identity.keys import PublicKey, fingerprint
 from mvpc.identity.requests import read_request
 from mvpc.identity.tokens import refusal
-from mvpc.model import ROLLED_OUT_STATES, Certificate, Device, Token
+from mvpc.model import ROLLED_OUT_STATES, Arrival, Certificate, Device, Token
 from mvpc.secret import Secret
 
 
@@ -86,8 +87,6 @@ REPLACED = "replaced by a new enrolment"
 class Seams:
     """What an enrolment works with."""
 
-    ask: Callable[[Device], KeyRequest]
-    """Lets the laptop make its key; raises MvpcError when it is not reached, EnrolmentError when it is not itself."""
     same_key: Callable[[str], bool]
     """Whether a person finds this fingerprint on the laptop's own screen, as words or as a QR code."""
     devices: DeviceSigner
@@ -97,67 +96,112 @@ class Seams:
     now: Callable[[], datetime]
 
 
-def enrol(applicant: Applicant, seams: Seams) -> KeyRequest:
+def enrol(applicant: Applicant, seams: Seams, ask: Callable[[Device], KeyRequest]) -> KeyRequest:
     """Certify a laptop's key and its host key. Returns what the laptop asked for.
+
+    `ask` lets the laptop make its key; it raises MvpcError when it is not reached, EnrolmentError when it is another.
 
     Raises:
         EnrolmentError: it was refused; the reason is in its history.
         MvpcError: it cannot be enrolled as it is now, or was not reached; nothing was used up.
     """
     device = applicant.device
-    _check_inventory(device)
-    try:
-        host = seams.ssh_hosts.issue_host(device.hostname, device.host_key, now=seams.now())
-    except ValueError as error:
-        hint = f"Enter its ECDSA host key: mvpc device set {device.hostname} host_key=..."
-        raise MvpcError(f"its SSH host key cannot be certified: {error}", where=device.hostname, hint=hint) from error
-    try:
-        asked = seams.ask(device)
-        key = _accepted(applicant, asked, seams)
-    except EnrolmentError as error:
-        seams.recorder.refuse(device.hostname, error.problems[0].what, at=seams.now())
-        raise
-    now = seams.now()
-    certificates = [seams.devices.issue(device, key, now=now), host]
-    old = [each for each in applicant.issued if not each.revoked_at]
-    seams.recorder.revoke(old, REPLACED, at=now)
-    seams.recorder.record(certificates, at=now, action="enrol")
+    check_service(device)
+    host = _host_certificate(device, seams)
+    with recorded(device, seams.recorder, now=seams.now):
+        asked = ask(device)
+        check_permission(applicant, asked, seams.recorder, now=seams.now())
+        key = key_of(applicant, asked.request, device.hostname, seams.rules)
+        _compare(device, key, seams)
+    _issue(applicant, key, host, seams)
     return asked
 
 
-def _check_inventory(device: Device) -> None:
+def enrol_arrived(applicant: Applicant, arrival: Arrival, seams: Seams) -> None:
+    """The same for a laptop that came to the desk by itself: it was asked and had its token taken there.
+
+    Raises:
+        EnrolmentError: it was refused; the reason is in its history.
+        MvpcError: it cannot be enrolled as it is now.
+    """
+    device = applicant.device
+    check_service(device)
+    host = _host_certificate(device, seams)
+    with recorded(device, seams.recorder, now=seams.now):
+        key = key_of(applicant, arrival.request, arrival.serial, seams.rules)
+        _compare(device, key, seams)
+    _issue(applicant, key, host, seams)
+
+
+def check_service(device: Device) -> None:
+    """Raise MvpcError for a device that mvpc does not manage, or not in the state that it is in."""
     name = device.hostname
     if not device.is_linux:
         raise MvpcError(f"{device.os} is not managed by mvpc", where=name)
     if device.state not in ROLLED_OUT_STATES:
         hint = f"When it is ready: mvpc device set {name} state=imaged"
         raise MvpcError(f"a device in state {device.state} is not enrolled", where=name, hint=hint)
-    if not device.host_key:
-        hint = "Read it on the laptop's own screen (cat /etc/ssh/ssh_host_ecdsa_key.pub) and enter it: mvpc device set"
-        raise MvpcError("the inventory holds no SSH host key for it", where=name, hint=f"{hint} {name} host_key=...")
 
 
-def _accepted(applicant: Applicant, asked: KeyRequest, seams: Seams) -> PublicKey:
-    """The key, after every check and a person's word; raises EnrolmentError."""
+def check_permission(applicant: Applicant, asked: KeyRequest, recorder: Recorder, *, now: datetime) -> None:
+    """Use the token up, and look whose serial number this is; raises EnrolmentError."""
     device = applicant.device
-    if reason := refusal(applicant.token, applicant.presented, device, applicant.ressort, now=seams.now()):
-        raise _refused(device, reason)
+    if reason := refusal(applicant.token, applicant.presented, device, applicant.ressort, now=now):
+        raise refused(device, reason)
     assert applicant.token is not None  # noqa: S101 - `refusal` has looked
-    if not seams.recorder.use_token(applicant.token, at=seams.now()):
-        raise _refused(device, "the token was used before")
+    if not recorder.use_token(applicant.token, at=now):
+        raise refused(device, "the token was used before")
     if asked.serial.casefold() != device.serial.casefold():
-        raise _refused(device, "it has another serial number than the inventory says, or none")
+        raise refused(device, "it has another serial number than the inventory says, or none")
+
+
+def key_of(applicant: Applicant, request: str, name: str, rules: CertificateRules) -> PublicKey:
+    """The key that a request is for. `name` is all that the request may call itself; raises EnrolmentError."""
     try:
-        key = read_request(asked.request, device.hostname, seams.rules)
+        key = read_request(request, name, rules)
     except ValueError as error:
-        raise _refused(device, str(error)) from None
+        raise refused(applicant.device, str(error)) from None
     if fingerprint(key) in applicant.revoked_keys:
-        raise _refused(device, "it presents a key that was revoked")
-    if not seams.same_key(fingerprint(key)):
-        raise _refused(device, "the words on its screen are not those of the key that arrived")
+        raise refused(applicant.device, "it presents a key that was revoked")
     return key
 
 
-def _refused(device: Device, reason: str) -> EnrolmentError:
+def refused(device: Device, reason: str) -> EnrolmentError:
+    """The error that says so, with the next step."""
     hint = f"Find out why. Then, with a new token: mvpc device token {device.hostname}"
     return EnrolmentError(reason, where=device.hostname, hint=hint)
+
+
+@contextmanager
+def recorded(device: Device, recorder: Recorder, *, now: Callable[[], datetime]) -> Iterator[None]:
+    """Leave a trace of a refusal in the laptop's history."""
+    try:
+        yield
+    except EnrolmentError as error:
+        recorder.refuse(device.hostname, error.problems[0].what, at=now())
+        raise
+
+
+def _host_certificate(device: Device, seams: Seams) -> Certificate:
+    name = device.hostname
+    if not device.host_key:
+        hint = "Read it on the laptop's own screen (cat /etc/ssh/ssh_host_ecdsa_key.pub) and enter it: mvpc device set"
+        raise MvpcError("the inventory holds no SSH host key for it", where=name, hint=f"{hint} {name} host_key=...")
+    try:
+        return seams.ssh_hosts.issue_host(name, device.host_key, now=seams.now())
+    except ValueError as error:
+        hint = f"Enter its ECDSA host key: mvpc device set {name} host_key=..."
+        raise MvpcError(f"its SSH host key cannot be certified: {error}", where=name, hint=hint) from error
+
+
+def _compare(device: Device, key: PublicKey, seams: Seams) -> None:
+    if not seams.same_key(fingerprint(key)):
+        raise refused(device, "the words on its screen are not those of the key that arrived")
+
+
+def _issue(applicant: Applicant, key: PublicKey, host: Certificate, seams: Seams) -> None:
+    now = seams.now()
+    certificates = [seams.devices.issue(applicant.device, key, now=now), host]
+    old = [each for each in applicant.issued if not each.revoked_at]
+    seams.recorder.revoke(old, REPLACED, at=now)
+    seams.recorder.record(certificates, at=now, action="enrol")

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from getpass import getpass
 
 from mvpc.authorities import Authorities
 from mvpc.cli.authorities import authorities, publish_revocations, register
 from mvpc.cli.console import confirm, draw_code, print_json, say
-from mvpc.cli.context import current_project, now, today
+from mvpc.cli.context import actor, current_project, now, today
 from mvpc.cli.device.changing import change_state
 from mvpc.cli.trust import host_authority
 from mvpc.cli.words import count, local
-from mvpc.enrolment import Applicant, Seams, enrol
+from mvpc.enrolment import Applicant, EnrolmentError, Seams, enrol, enrol_arrived
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet
 from mvpc.identity.tokens import make_token
 from mvpc.identity.words import code_modules, code_of, same_fingerprint, word_list, words_of
-from mvpc.model import LifeCycle
+from mvpc.inventory.difference import difference
+from mvpc.model import Arrival, Device, LifeCycle
 from mvpc.project import Project
 from mvpc.secret import Secret
 from mvpc.ssh.enrolment import Visitor
 from mvpc.store.read import Reader
+from mvpc.store.write import Store
 
 
 def allow(laptop: str, *, minutes: int, as_json: bool) -> None:
@@ -52,23 +55,44 @@ def enroll(laptop: str, *, words: str) -> None:
     project.require_real()
     with Reader(project.database) as reader:
         device = reader.find(laptop)
-        kept, issued = reader.token(device.hostname), reader.certificates([device.hostname])
-    fleet = Fleet(project, on=today())
-    fleet.compile(device)  # what is wrong with its profile is said before a token is used up
-    signers = authorities(project)
-    applicant = Applicant(
-        device=device, ressort=fleet.ressort_of(device), presented=_ask_token(), token=kept, issued=issued
-    )
-    visitor = _visitor(project)
-    asked = enrol(applicant, _seams(project, signers, visitor, applicant, words))
+        came = next((each for each in reader.arrivals() if each.device == device.hostname), None)
+    Fleet(project, on=today()).compile(device)  # what is wrong with its profile is said before a token is used up
+    if came and not came.too_old(now()):
+        device, generation = _enrol_arrived(project, device, came, words), came.generation
+    else:
+        generation = _enrol_visited(project, device, words)
     say("certified; installing")
     component = Fleet(project, on=today()).compile(device).bundle.component("identity")
-    visitor.install(device, component, generation=asked.generation)
+    visitor = _visitor(project)
+    visitor.install(device, component, generation=generation)
     if trusted := host_authority(project):
         visitor.prove(device, trusted)
     say(
         f"{device.hostname} is enrolled: it proved its host certificate, and 802.1X and VPN find its device certificate"
     )
+
+
+def _enrol_visited(project: Project, device: Device, words: str) -> int:
+    """Enrol a laptop that is asked over SSH; returns the generation of its ledger."""
+    applicant, signers, visitor = applicant_of(project, device, _ask_token()), authorities(project), _visitor(project)
+    curve, fresh = signers.rules.device_curve, applicant.needs_fresh_key
+    seams = _seams(project, signers, words)
+    return enrol(applicant, seams, lambda found: visitor.ask(found, curve, word_list(), fresh=fresh)).generation
+
+
+def _enrol_arrived(project: Project, device: Device, came: Arrival, words: str) -> Device:
+    """Enrol a laptop that came to the desk; returns it with its address and host key in the inventory."""
+    say(f"{device.hostname} came to the desk at {local(came.at)} from {came.address}")
+    known = replace(device, address=came.address, host_key=came.host_key)
+    applicant = applicant_of(project, known, Secret(""))
+    try:
+        enrol_arrived(applicant, came, _seams(project, authorities(project), words))
+    except EnrolmentError:
+        register(project).forget_arrival(device.hostname)
+        raise
+    Store(project.database).save(difference([device], [known]), actor=actor(), at=now(), action="enrol")
+    register(project).forget_arrival(device.hostname)
+    return known
 
 
 def give_up(laptop: str, *, reason: str) -> None:
@@ -85,10 +109,16 @@ def give_up(laptop: str, *, reason: str) -> None:
         say(f"lists of revoked certificates are in {project.publish}")
 
 
-def _seams(project: Project, signers: Authorities, visitor: Visitor, applicant: Applicant, words: str) -> Seams:
-    curve, fresh = signers.rules.device_curve, applicant.needs_fresh_key
+def applicant_of(project: Project, device: Device, presented: Secret) -> Applicant:
+    """Everything that is known of a laptop that wants to be enrolled."""
+    with Reader(project.database) as reader:
+        token, issued = reader.token(device.hostname), reader.certificates([device.hostname])
+    ressort = Fleet(project, on=today()).ressort_of(device)
+    return Applicant(device=device, ressort=ressort, presented=presented, token=token, issued=issued)
+
+
+def _seams(project: Project, signers: Authorities, words: str) -> Seams:
     return Seams(
-        ask=lambda device: visitor.ask(device, curve, word_list(), fresh=fresh),
         same_key=_comparison(words),
         devices=signers.devices,
         ssh_hosts=signers.ssh_hosts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
@@ -22,9 +22,7 @@ MAX_ANSWER = 1 << 20
 MAX_DEPTH = 6
 """Lists and objects inside each other in an answer; a whole one needs four."""
 
-_IMPORTS_OF_PARTS = re.compile(
-    rf"^from (?:__future__|{re.escape(converge.__name__)}\.\w+) import (?:\([^)]*\)|.*)\n", re.MULTILINE
-)
+_IMPORTS_OF_PARTS = re.compile(r"^from (?:__future__|mvpc\.[\w.]+) import (?:\([^)]*\)|.*)\n", re.MULTILINE)
 _KINDS: Mapping[type, str] = {File: "file", Package: "package", Unit: "unit", Connection: "connection"}
 _OUTCOMES = frozenset({"changed", "unchanged", "deferred", "failed", "needs_repair"})
 
@@ -69,6 +67,11 @@ def source() -> str:
     """All parts of the device program as one text, which defines `main` and knows nothing of this package."""
     folder = files(converge)
     parts = [folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in converge.PARTS]
+    return one_text(parts)
+
+
+def one_text(parts: Iterable[str]) -> str:
+    """Modules of a program for laptops as one text, in this order; there they find each other without importing."""
     # A part stands in the middle of the text, where `__future__` cannot be imported either.
     return "\n".join(["from __future__ import annotations\n", *(_IMPORTS_OF_PARTS.sub("", part) for part in parts)])
 

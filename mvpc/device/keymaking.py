@@ -19,6 +19,7 @@ SERIAL_FILE = "etc/mvpc/serial"
 """For machines whose firmware knows no serial number; whoever images them writes it."""
 FIRMWARE = "sys/class/dmi/id/product_serial"
 SCREENS = ("dev/tty1", "dev/console")
+CONSOLES = "sys/class/tty/console/active"
 SHOWN = "run/mvpc/enrolment"
 LEDGER = "var/lib/mvpc/ledger.json"
 OID = {
@@ -92,7 +93,7 @@ def show(root: Path, device: str, fingerprint: str, known: list[str]) -> None:
     file.write_text(f"{text}\n{code}\n")
     file.chmod(0o644)
     lines = [*drawn(code), f"mvpc enrols {device}. Its key: {text}"]
-    for name in SCREENS:
+    for name in screens(root):
         try:
             screen = os.open(root / name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError:
@@ -102,6 +103,15 @@ def show(root: Path, device: str, fingerprint: str, known: list[str]) -> None:
                 stream.write("".join(f"\r\n{line}" for line in lines).encode() + b"\r\n")
             except OSError:
                 continue
+
+
+def screens(root: Path) -> tuple[str, ...]:
+    """Where people look; once where the console is the first screen, as on most laptops (proc(5), console(4))."""
+    try:
+        active = (root / CONSOLES).read_text().split()
+    except OSError:
+        active = []
+    return SCREENS[:1] if active[-1:] == ["tty0"] else SCREENS
 
 
 def drawn(code: str) -> list[str]:

@@ -27,12 +27,16 @@ def _without_slash(url: str) -> str:
 _NAME = r"^[a-z][a-z0-9-]{0,30}$"
 _PACKAGE = r"^[a-z0-9][a-z0-9+.-]+$"
 _LOCALE = r"^(C|[a-z]{2,3}_[A-Z]{2})\.UTF-8$"
+_ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,250}$"
+_HOST_KEY = r"^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+={0,2}$"
 _URL = r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9_./~+-]*)?$"
 
 _MEANING = {
     _NAME: "a name has lower-case letters, digits and hyphens, a letter first, at most 31",
     _PACKAGE: "this is no name of a Debian package",
     _LOCALE: "a locale is C.UTF-8 or has the form de_DE.UTF-8",
+    _ADDRESS: "this is no hostname and no IP address",
+    _HOST_KEY: "a host key is its kind and its base64 text, as in ssh_host_ecdsa_key.pub without the comment",
     _URL: "this is no single http or https address",
 }
 """What a pattern asks for, in words. Package names follow Debian Policy 5.6.7."""
@@ -53,6 +57,17 @@ class Account(_Strict):
     sudo: Literal["nopasswd", "none"] = "none"
 
 
+class Desk(_Strict):
+    """Where laptops from this image ask to be enrolled at their first boot, by SSH, and how they know it."""
+
+    address: Annotated[str, StringConstraints(pattern=_ADDRESS)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    account: Name = "mvpc-enrol"
+    host_key: Annotated[str, StringConstraints(pattern=_HOST_KEY)]
+    curve: Literal["P-256", "P-384"] = "P-384"
+    """Of the keys that laptops make; the edition of crypto settings must accept it."""
+
+
 class ImageDefinition(_Strict):
     """One `image.yml`. `name` is the name of its folder."""
 
@@ -65,6 +80,8 @@ class ImageDefinition(_Strict):
     security_mirror: Url | None = None
     packages: tuple[PackageName, ...] = Field(min_length=1)
     accounts: dict[Name, Account] = Field(min_length=1)
+    desk: Desk | None = None
+    """null: laptops do nothing about their enrolment; it is begun at the controller."""
 
     @property
     def os(self) -> str:

@@ -29,7 +29,7 @@ class Recipe:
         content = {
             "format": FORMAT,
             "architecture": self.architecture,
-            "definition": self.definition.model_dump(mode="json"),
+            "definition": self.definition.model_dump(mode="json", exclude={"desk"}),  # it is in the files
             "sources": [asdict(source) for source in self.sources],
             "files": files(self.definition, self.sources),
         }

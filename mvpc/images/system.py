@@ -6,7 +6,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from mvpc.device.desk import UNIT, DeskAddress, first_boot_files
 from mvpc.errors import LabError
+from mvpc.identity.words import word_list
 from mvpc.images.archive import Archive
 from mvpc.images.definition import ImageDefinition
 
@@ -51,7 +53,11 @@ _REMOVED = (
 )
 """What would make all laptops alike, or tell about the controller."""
 
-_HOST_KEY_WANTED = "etc/systemd/system/ssh.service.wants/mvpc-host-key.service"
+_WANTED = {
+    "etc/systemd/system/ssh.service.wants/mvpc-host-key.service": "etc/systemd/system/mvpc-host-key.service",
+    "etc/systemd/system/multi-user.target.wants/mvpc-enrol.service": UNIT,
+}
+"""Links that start a unit at boot -> the unit, which not every image has."""
 
 
 def files(definition: ImageDefinition, sources: Sequence[Archive]) -> dict[str, tuple[str, int]]:
@@ -72,6 +78,8 @@ def files(definition: ImageDefinition, sources: Sequence[Archive]) -> dict[str, 
     for name, account in definition.accounts.items():
         if account.sudo == "nopasswd":
             found[f"etc/sudoers.d/50-{name}"] = (f"{name} ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
+    if definition.desk:
+        found |= first_boot_files(DeskAddress(**definition.desk.model_dump()), word_list())
     if not definition.locale.startswith("C."):
         found["etc/locale.gen"] = (f"{definition.locale} UTF-8\n", 0o644)
     return found
@@ -84,9 +92,10 @@ def configure(root: Path, definition: ImageDefinition, sources: Sequence[Archive
             path.unlink()
     for name, (content, mode) in files(definition, sources).items():
         _write(root / name, content, mode)
-    wanted = root / _HOST_KEY_WANTED
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    wanted.symlink_to("/etc/systemd/system/mvpc-host-key.service")
+    for wanted, unit in _WANTED.items():
+        if (root / unit).is_file():
+            (root / wanted).parent.mkdir(parents=True, exist_ok=True)
+            (root / wanted).symlink_to(f"/{unit}")
     for account in definition.accounts:
         # `*` is no password at all; a locked one (`!`) would also lock out keys when sshd runs without PAM.
         _inside(root, "useradd", "--create-home", "--shell", "/bin/bash", "--password", "*", account)

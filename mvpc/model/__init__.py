@@ -17,7 +17,7 @@ from mvpc.model.bundles import (
     Source,
     Unit,
 )
-from mvpc.model.certificates import TOKEN_LIFE, Certificate, CertificateKind, Identity, Token
+from mvpc.model.certificates import TOKEN_LIFE, Arrival, Certificate, CertificateKind, Identity, Token
 from mvpc.model.devices import (
     HOSTNAME,
     NEXT_STATES,
@@ -52,6 +52,7 @@ __all__ = [
     "ROLLED_OUT_STATES",
     "TOKEN_LIFE",
     "Action",
+    "Arrival",
     "Bundle",
     "CatchUp",
     "Certificate",

@@ -67,6 +67,28 @@ TOKEN_LIFE = timedelta(minutes=60)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """A new laptop that came to the desk with its token, and waits for a person to compare its key."""
+
+    device: str
+    """Hostname."""
+    request: str
+    """Certificate request in PEM, as hostile as the laptop."""
+    serial: str
+    """Its serial number, as it says and as the request names it."""
+    generation: int
+    host_key: str
+    """With which it logged in at the desk, one line: that it holds the private one was proven."""
+    address: str
+    """Where it came from."""
+    at: datetime
+
+    def too_old(self, now: datetime) -> bool:
+        """Whether nobody compared its key for so long that it must come again."""
+        return now >= self.at + TOKEN_LIFE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
     """What one enrolled laptop holds beside its own private keys. Public data only."""
 

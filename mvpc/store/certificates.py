@@ -1,4 +1,4 @@
-"""Queries about certificates and enrolment tokens; part of `store.read.Reader`. Only the standard library."""
+"""Queries about certificates, tokens and new laptops; part of `store.read.Reader`. Only the standard library."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 
-from mvpc.model import Certificate, Token
+from mvpc.model import Arrival, Certificate, Token
 from mvpc.store import rows, schema
 
 
@@ -57,3 +57,9 @@ class CertificateQueries:
         with schema.in_words(self._path):
             row = self._connection.execute(query, (hostname,)).fetchone()
             return rows.token(row) if row else None
+
+    def arrivals(self) -> tuple[Arrival, ...]:
+        """New laptops that wait for a person to compare their keys, in the order in which they came."""
+        query = "SELECT hostname, found.* FROM arrival AS found JOIN device ON number = found.device ORDER BY at"
+        with schema.in_words(self._path):
+            return tuple(rows.arrival(row) for row in self._connection.execute(query))

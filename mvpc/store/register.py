@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from mvpc.errors import MvpcError
-from mvpc.model import Certificate, CertificateKind, Token
+from mvpc.model import Arrival, Certificate, CertificateKind, Token
 from mvpc.store import rows, tables
 from mvpc.store.database import migrate, open_engine, writing
 from mvpc.store.tables import table_of
@@ -18,6 +18,7 @@ _DEVICE = table_of(tables.DeviceRow)
 _EVENT = table_of(tables.DeviceEventRow)
 _CERTIFICATE = table_of(tables.CertificateRow)
 _TOKEN = table_of(tables.EnrolmentTokenRow)
+_ARRIVAL = table_of(tables.ArrivalRow)
 
 
 class Register:
@@ -56,6 +57,21 @@ class Register:
         with writing(self._engine, self._path) as connection:
             number = self._number(connection, hostname)
             self._note(connection, number, "refuse", {"enrolment": ("", f"refused: {reason}")}, at)
+
+    def keep_arrival(self, arrival: Arrival) -> None:
+        """Keep what a new laptop brought to the desk; what it brought before is void."""
+        with writing(self._engine, self._path) as connection:
+            number = self._number(connection, arrival.device)
+            connection.execute(delete(_ARRIVAL).where(_ARRIVAL.c.device == number))
+            connection.execute(insert(_ARRIVAL), rows.arrival_row(arrival, number))
+            came = f"came to the desk from {arrival.address}"
+            self._note(connection, number, "arrive", {"enrolment": ("", came)}, arrival.at)
+
+    def forget_arrival(self, hostname: str) -> None:
+        """Forget what a laptop brought, since it was decided."""
+        with writing(self._engine, self._path) as connection:
+            number = self._number(connection, hostname)
+            connection.execute(delete(_ARRIVAL).where(_ARRIVAL.c.device == number))
 
     def record(self, certificates: Sequence[Certificate], *, at: datetime, action: str) -> None:
         """Keep certificates that were issued, all or none."""

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from mvpc.model import (
+    Arrival,
     Certificate,
     CertificateKind,
     ComponentResult,
@@ -136,6 +137,18 @@ def token(row: Row) -> Token:
         expires=datetime.fromisoformat(row["expires"]),
         used_at=_moment(row["used_at"]),
     )
+
+
+def arrival(row: Row) -> Arrival:
+    """A row as what a new laptop brought to the desk."""
+    texts = {name: row[name] for name in ("request", "serial", "generation", "host_key", "address")}
+    return Arrival(device=row["hostname"], at=datetime.fromisoformat(row["at"]), **texts)
+
+
+def arrival_row(found: Arrival, number: int) -> dict[str, Any]:
+    """The same as a row; `number` is that of its device."""
+    texts = {name: getattr(found, name) for name in ("request", "serial", "generation", "host_key", "address")}
+    return texts | {"device": number, "at": moment(found.at)}
 
 
 # --- results ---------------------------------------------------------------------------------

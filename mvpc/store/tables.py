@@ -177,6 +177,20 @@ class EnrolmentTokenRow(SQLModel, table=True):
     used_at: str | None = None
 
 
+class ArrivalRow(SQLModel, table=True):
+    """A new laptop that waits for a person to compare its key; gone when that is decided."""
+
+    __tablename__ = "arrival"
+
+    device: int = Field(primary_key=True, foreign_key="device.number")
+    request: str
+    serial: str
+    generation: int
+    host_key: str
+    address: str
+    at: str
+
+
 class ComponentInputs(SQLModel, table=True):
     """Settings that components were made from, each distinct set once."""
 

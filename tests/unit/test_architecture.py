@@ -38,7 +38,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("software",),
     ("render", "plan", "status", "device", "report", "progress", "identity"),
     ("compile", "job", "enrolment", "tunnels"),
-    ("renewal",),
+    ("renewal", "arrival"),
     ("rollout",),
     ("playbook", "store", "ssh", "authorities", "images", "lab", "nmcli", "testing"),
     ("simulated",),

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from mvpc.identity.ssh import SshAuthority, public_line
 from mvpc.identity.tokens import make_token
 from mvpc.identity.words import code_modules, code_of, word_list, words_of
 from mvpc.identity.x509 import DeviceAuthority, certify_oneself
-from mvpc.model import Certificate, CertificateKind, LifeCycle, Token
+from mvpc.model import Certificate, CertificateKind, Device, LifeCycle, Token
 from mvpc.secret import Secret
 from mvpc.ssh.trust import DistrustedError, HostAuthority, HostTrust
 from mvpc.testing import NOON, a_device
@@ -81,14 +81,17 @@ SHOWN, KEPT = make_token(LAPTOP, "fm", now=NOON)
 APPLICANT = Applicant(device=LAPTOP, ressort="fm", presented=SHOWN, token=KEPT)
 
 
-def seams(register: FakeRegister, asked: KeyRequest | MvpcError = ASKED, *, agree: bool = True) -> Seams:
+def says(asked: KeyRequest | MvpcError = ASKED) -> Callable[[Device], KeyRequest]:
     def ask(_: object) -> KeyRequest:
         if isinstance(asked, MvpcError):
             raise asked
         return asked
 
+    return ask
+
+
+def seams(register: FakeRegister, *, agree: bool = True) -> Seams:
     return Seams(
-        ask=ask,
         same_key=lambda shown: agree and shown == fingerprint(LAPTOP_KEY.public_key()),
         devices=DEVICES,
         ssh_hosts=HOSTS,
@@ -100,7 +103,7 @@ def seams(register: FakeRegister, asked: KeyRequest | MvpcError = ASKED, *, agre
 
 def test_a_laptop_gets_a_device_certificate_and_a_host_certificate_of_its_own_keys():
     register = FakeRegister()
-    assert enrol(APPLICANT, seams(register)) == ASKED
+    assert enrol(APPLICANT, seams(register), says()) == ASKED
     device, host = register.recorded
     assert (device.kind, host.kind) == (CertificateKind.DEVICE, CertificateKind.SSH_HOST)
     assert device.fingerprint == fingerprint(LAPTOP_KEY.public_key())
@@ -134,23 +137,23 @@ def test_an_attack_is_refused_and_recorded_and_nothing_is_certified(case: str):
     applicant, asked, agree, reason = ATTACKS[case]
     register = FakeRegister()
     with pytest.raises(EnrolmentError, match=reason):
-        enrol(applicant, seams(register, asked, agree=agree))
+        enrol(applicant, seams(register, agree=agree), says(asked))
     assert [reason in each for each in register.refused] == [True]
     assert register.recorded == []
 
 
 def test_of_two_who_use_a_token_at_the_same_time_one_is_refused():
     register = FakeRegister()
-    enrol(APPLICANT, seams(register))
+    enrol(APPLICANT, seams(register), says())
     with pytest.raises(EnrolmentError, match="used before"):
-        enrol(APPLICANT, seams(register))
+        enrol(APPLICANT, seams(register), says())
     assert len(register.recorded) == 2
 
 
 def test_a_laptop_that_sleeps_uses_up_no_token():
     register = FakeRegister()
     with pytest.raises(MvpcError, match="no answer"):
-        enrol(APPLICANT, seams(register, MvpcError("no answer on port 22")))
+        enrol(APPLICANT, seams(register), says(MvpcError("no answer on port 22")))
     assert (register.used, register.refused) == (set(), [])
 
 
@@ -168,14 +171,14 @@ def test_what_cannot_be_enrolled_is_said_before_anything_is_used_up(fields: dict
     register = FakeRegister()
     device = replace(LAPTOP, **fields)  # type: ignore[arg-type]
     with pytest.raises(MvpcError, match=said):
-        enrol(replace(APPLICANT, device=device), seams(register))
+        enrol(replace(APPLICANT, device=device), seams(register), says())
     assert (register.used, register.recorded) == (set(), [])
 
 
 def test_enrolling_again_replaces_what_was_issued_before():
     register = FakeRegister()
     old = DEVICES.issue(LAPTOP, LAPTOP_KEY.public_key(), now=NOON - timedelta(days=10))
-    enrol(replace(APPLICANT, issued=[old]), seams(register))
+    enrol(replace(APPLICANT, issued=[old]), seams(register), says())
     assert register.revoked == [old]
 
 

@@ -79,6 +79,28 @@ def test_package_names_that_apt_would_take_for_something_else_are_refused(tmp_pa
     )
 
 
+DESK = "desk: {address: mvpc.mv.example, host_key: ecdsa-sha2-nistp384 AAAA}\n"
+
+
+def test_an_image_with_a_desk_brings_what_a_laptop_needs_at_its_first_boot(tmp_path):
+    plain, with_desk = definition(tmp_path), definition(tmp_path, GOOD + DESK, name="other")
+    brought = files(with_desk, ()).keys() - files(plain, ()).keys()
+
+    assert brought == {"usr/local/lib/mvpc/enrol.py", "etc/systemd/system/mvpc-enrol.service"}
+    assert "mvpc.mv.example" in files(with_desk, ())["usr/local/lib/mvpc/enrol.py"][0]
+
+
+def test_a_desk_is_an_address_and_a_host_key_and_nothing_else(tmp_path):
+    wrong = GOOD + DESK.replace("mvpc.mv.example", "-oProxyCommand=x").replace("AAAA}", "AAAA comment, token: t}")
+    said = problems(tmp_path, wrong)
+
+    assert [each.partition(": ")[2] for each in said] == [
+        "desk.address: this is no hostname and no IP address.",
+        "desk.host_key: a host key is its kind and its base64 text, as in ssh_host_ecdsa_key.pub without the comment.",
+        "desk.token is not known.",
+    ]
+
+
 def test_a_package_that_mvpc_cannot_do_without_is_asked_for(tmp_path):
     text = GOOD.replace("python3, ", "")
 

@@ -41,3 +41,20 @@ def lost(laptop: LaptopArgument, reason: Annotated[str, typer.Option(help="What 
     from mvpc.cli.enrolling import give_up  # noqa: PLC0415 - as above
 
     give_up(laptop, reason=reason)
+
+
+def arrivals(as_json: JsonOption = False) -> None:
+    """List new laptops that came to the desk by themselves, and wait for somebody to compare their keys."""
+    from mvpc.cli.desk import show_waiting  # noqa: PLC0415 - as above
+
+    show_waiting(as_json=as_json)
+
+
+def desk(
+    proof: Annotated[str, typer.Option(help="What sshd wrote into $SSH_USER_AUTH.")],
+    address: Annotated[str, typer.Option(help="Where the laptop came from.")],
+) -> None:
+    """Take down one new laptop from standard input; for sshd, not for people: see docs/how-to/enrol-laptops.md."""
+    from mvpc.cli.desk import serve  # noqa: PLC0415 - as above
+
+    serve(proof=proof, address=address)

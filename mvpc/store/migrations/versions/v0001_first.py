@@ -33,6 +33,7 @@ def downgrade() -> None:
         "lease",
         "rollout_plan",
         "rollout",
+        "arrival",
         "enrolment_token",
         "certificate",
         "device_event",
@@ -102,6 +103,13 @@ def _identity() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_enrolment_token_device", "enrolment_token", ["device"])
+    op.create_table(
+        "arrival",
+        sa.Column("device", sa.Integer(), sa.ForeignKey("device.number"), primary_key=True),
+        *map(_text, ("request", "serial")),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        *map(_text, ("host_key", "address", "at")),
+    )
 
 
 def _rollouts() -> None:
