@@ -51,22 +51,22 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One component that failed on one laptop."""
+    """What failed on one laptop for one reason."""
 
     device: str
     place: str
-    component: str
+    components: tuple[str, ...]
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One laptop that did not answer, and what waits for it."""
+    """Laptops of one authority that did not answer, for one reason, and what waits for them."""
 
-    device: str
     place: str
     components: tuple[str, ...]
     detail: str
+    devices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,30 +122,34 @@ def by_ring(plan: Plan, fared: Mapping[str, Fate]) -> list[Group]:
 
 
 def failures(record: RolloutRecord) -> list[Failure]:
-    """Every component that failed, by laptop, with the first line of what was said."""
+    """What failed, by laptop, with the first line of what was said."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for result in sorted(record.results, key=lambda result: (result.device, result.component)):
+        if result.outcome.is_bad:
+            parts.setdefault((result.device, first_line(result.error)), []).append(result.component)
     return [
-        Failure(result.device, place(record.plan, result.device), result.component, first_line(result.error))
-        for result in sorted(record.results, key=lambda result: (result.device, result.component))
-        if result.outcome.is_bad
+        Failure(device, place(record.plan, device), tuple(names), error) for (device, error), names in parts.items()
     ]
 
 
 def waiting(record: RolloutRecord) -> list[Waiting]:
-    """Laptops with components that were not reached, by name."""
+    """Laptops with components that were not reached, by place."""
+    groups: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
+    for device, components, detail in sorted(_unreached(record)):
+        groups.setdefault((place(record.plan, device), components, detail), []).append(device)
+    return [Waiting(*key, devices=tuple(names)) for key, names in sorted(groups.items())]
+
+
+def _unreached(record: RolloutRecord) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Laptop, what waits for it, and why."""
     parts: dict[str, dict[str, str]] = {}
     for result in record.results:
         if result.outcome.waits:
             parts.setdefault(result.device, {})[result.component] = first_line(result.error)
     asleep = {skip.device for skip in record.plan.skipped}
-    return [
-        Waiting(
-            device,
-            place(record.plan, device),
-            tuple(found),
-            next(filter(None, found.values()), "no answer before the rollout" if device in asleep else "no answer"),
-        )
-        for device, found in sorted(parts.items())
-    ]
+    for device, found in parts.items():
+        unsaid = "no answer before the rollout" if device in asleep else "no answer"
+        yield device, tuple(sorted(found)), next(filter(None, found.values()), unsaid)
 
 
 def changes(plan: Plan) -> list[ChangeGroup]:

@@ -39,9 +39,19 @@ def software_html(trial: Trial, *, made_at: datetime) -> str:
         zone=made_at.tzname() or "",
         oldest=moment(trial.oldest, made_at) if trial.oldest else "",
         newest=moment(trial.newest, made_at) if trial.newest else "",
-        troubles=[(product, each) for product in trial.products for each in product.troubles],
-        silent=[each for each in trial.laptops if each.asked is not Asked.ANSWERED],
+        complaints=trial.complaints,
+        silent=_silent(trial),
     )
+
+
+def _silent(trial: Trial) -> list[tuple[str, str, Asked, str, list[str]]]:
+    """Laptops without a fresh answer, alike ones together: ressort, authority, how far we came, why, names."""
+    groups: dict[tuple[str, str, Asked, str], list[str]] = {}
+    for each in trial.laptops:
+        if each.asked is not Asked.ANSWERED:
+            why = each.seen.detail if each.seen else ""
+            groups.setdefault((each.ressort, each.device.authority, each.asked, why), []).append(each.device.hostname)
+    return [(*key, names) for key, names in sorted(groups.items())]
 
 
 def software_csv(trial: Trial, *, zone: datetime, bom: bool = False) -> str:

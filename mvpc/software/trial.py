@@ -122,6 +122,16 @@ class ProductFigures:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Complaint:
+    """Equal troubles of one product together."""
+
+    product: str
+    state: State
+    error: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
     """The whole report."""
 
@@ -134,6 +144,19 @@ class Trial:
     """Ressort -> chosen products of all its laptops, by state."""
     products: tuple[ProductFigures, ...]
     laptops: tuple[LaptopSoftware, ...]
+
+    @property
+    def complaints(self) -> list[Complaint]:
+        """What does not work, the most frequent first."""
+        groups: dict[tuple[str, State, str], list[str]] = {}
+        for row in self.products:
+            for each in row.troubles:
+                groups.setdefault((row.product, each.state, each.error), []).append(each.device)
+        found = [
+            Complaint(product=product, state=state, error=error, devices=tuple(names))
+            for (product, state, error), names in groups.items()
+        ]
+        return sorted(found, key=lambda each: (-len(each.devices), each.product, each.error))
 
 
 def trial(scope: str, laptops: Sequence[LaptopSoftware], catalogue: Mapping[str, Product]) -> Trial:

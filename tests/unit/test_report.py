@@ -195,9 +195,23 @@ def test_sleeping_laptops_wait_and_are_counted_once():
     )
     html = report_html(record, made_at=NOON)
     assert "2 laptops selected" in html
-    assert Page(html).row("nb-2") == ["nb-2", "IM", "vpn, wifi", "no answer before the rollout"]
+    assert ["IM", "vpn, wifi", "no answer before the rollout", "1", "nb-2"] in Page(html).rows
     assert Page(html).row("in no ring (asleep)")[2] == "1"
     assert "Every selected laptop was in the rollout" in html
+
+
+def test_what_failed_on_a_laptop_for_the_same_reason_is_said_once():
+    parts = [("wifi", "no result in time"), ("base", "no result in time"), ("vpn", "boom")]
+    record = a_record(*(a_result("nb-1", Outcome.FAILED, component=name, error=error) for name, error in parts))
+    assert [row[2:] for row in Page(report_html(record, made_at=NOON)).rows if row[0] == "nb-1"] == [
+        ["base, wifi", "no result in time"],
+        ["vpn", "boom"],
+    ]
+
+
+def test_laptops_that_wait_alike_stand_together():
+    record = a_record(*(a_result(f"nb-{at}", Outcome.UNREACHABLE) for at in (2, 1)), a_result("nb-3"))
+    assert ["FM", "vpn", "no answer", "2", "nb-1,nb-2"] in Page(report_html(record, made_at=NOON)).rows
 
 
 def test_a_failure_shows_its_first_line_only():

@@ -136,12 +136,22 @@ def test_the_page_shows_every_state_and_fetches_nothing():
         made_at=NOON,
     )
     page = Page(html)
-    assert page.row("Qpdf") == ["Qpdf", "pdf", "", "3", "1", "1", "0", "1", "50 %"]
-    assert page.row("qpdf")[3] == "9-1× 1, 12-1× 1"
+    assert page.row("Qpdf") == ["Qpdf", "pdf", "", "50 %", "3", "1", "1", "0", "1"]
+    assert page.row("qpdf")[3] == "9-1× 1,12-1× 1"
     assert page.row("FM") == ["FM", "", "3", "1", "1", "0", "1"]
-    assert ["nb-3", "FM", "fa-schwerin", "never asked", ""] in page.rows
+    assert ["qpdf", "failed", "bad", "1", "nb-2"] in page.rows
+    assert ["FM", "fa-schwerin", "never asked", "", "1", "nb-3"] in page.rows
     assert "http" not in html.replace("http-equiv", "")
     assert not {"script", "img", "link", "a"} & set(page.tags)
+
+
+def test_equal_failures_stand_together_on_the_page_the_most_frequent_first():
+    laptops = [a_laptop(1, {"qpdf": "1"}, error="rare"), *(a_laptop(n, {"qpdf": "1"}, error="often") for n in (2, 3))]
+    rows = Page(software_html(the_trial(*laptops), made_at=NOON)).rows
+    assert [row for row in rows if row[1:2] == ["failed"]] == [
+        ["qpdf", "failed", "often", "2", "nb-2,nb-3"],
+        ["qpdf", "failed", "rare", "1", "nb-1"],
+    ]
 
 
 def test_what_a_laptop_says_stays_text_on_the_page():

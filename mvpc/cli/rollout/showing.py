@@ -115,9 +115,10 @@ def _numbers(group: figures.Group) -> list[int]:
 
 def _show_waiting(waiting: Sequence[figures.Waiting]) -> bool:
     """Who waits, with the reason; returns whether names were left out."""
-    if waiting:
-        say(f"{count(len(waiting), 'device')} waiting: {_names([each.device for each in waiting])}", style=WARN)
-    return len(waiting) > _NAMED
+    names = sorted(name for each in waiting for name in each.devices)
+    if names:
+        say(f"{count(len(names), 'device')} waiting: {_names(names)}", style=WARN)
+    return len(names) > _NAMED
 
 
 def _names(devices: Sequence[str]) -> str:

@@ -119,24 +119,15 @@ def _data(found: Trial) -> dict[str, Any]:
 def _show(found: Trial) -> None:
     if found.products:
         print_table(f"Software · {found.scope}", _COLUMNS, [_row(each) for each in found.products])
-    troubles = _troubles(found)
-    if troubles:
+    complaints = found.complaints
+    if complaints:
+        rows = [(each.product, each.error, len(each.devices), each.devices[0]) for each in complaints]
         columns = ("product", "what it said", "laptops", "for example")
-        print_table(count(sum(row[2] for row in troubles), "failure"), columns, troubles[:_SHOWN])
-        if len(troubles) > _SHOWN:
-            say(f"and {len(troubles) - _SHOWN} other kinds: mvpc software report --format csv -o FILE")
-    for line, style in _lines(found, bool(troubles)):
+        print_table(count(sum(row[2] for row in rows), "failure"), columns, rows[:_SHOWN])
+        if len(rows) > _SHOWN:
+            say(f"and {len(rows) - _SHOWN} other kinds: mvpc software report --format csv -o FILE")
+    for line, style in _lines(found, bool(complaints)):
         say(line, style=style)
-
-
-def _troubles(found: Trial) -> list[tuple[str, str, int, str]]:
-    """Equal failures together, the most frequent first."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for row in found.products:
-        for each in row.troubles:
-            groups.setdefault((row.product, each.error), []).append(each.device)
-    rows = [(product, error, len(names), names[0]) for (product, error), names in groups.items()]
-    return sorted(rows, key=lambda row: (-row[2], row[:2]))
 
 
 def _row(row: ProductFigures) -> tuple[object, ...]:
