@@ -84,6 +84,7 @@ class Fleet:
             roles=self.profiles.roles,
             ansible=version("ansible-core") if self.profiles.roles else "",
             identities=self.identities,
+            ssh_port=self.project.ssh_port,
         )
         return Compiler(self.profiles, renderer)
 

@@ -30,6 +30,12 @@ _COLOURS = {
     Verdict.UNMANAGED: typer.colors.BRIGHT_BLACK,
 }
 
+_KILL_SWITCH = {
+    "on": "kill switch on",
+    "off": "kill switch NOT LOADED",
+    "closed": "kill switch shut: its rules are damaged, roll out again",
+}
+
 
 @app.command()
 def status(
@@ -119,6 +125,8 @@ def _facts_line(facts: Mapping[str, Any]) -> str:
         words.append(str(facts["os"]))
     if isinstance(facts.get("vpn"), dict):
         words.append(f"vpn {facts['vpn'].get('state', 'unknown')}")
+    if isinstance(facts.get("kill_switch"), dict):
+        words.append(_KILL_SWITCH.get(str(facts["kill_switch"].get("state")), "kill switch unknown"))
     if facts.get("disk_encrypted") is not None:
         words.append("disk encrypted" if facts["disk_encrypted"] else "disk NOT encrypted")
     if facts.get("updates_pending") is not None:

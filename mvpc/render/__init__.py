@@ -43,6 +43,8 @@ class Renderer:
     """Version of ansible-core that runs them."""
     identities: Mapping[str, Identity] = field(default_factory=dict)
     """Hostname -> what an enrolled laptop is given."""
+    ssh_port: int = 22
+    """Where the sshd of laptops listens."""
     _known_roles: dict[tuple[Settings, tuple[str, ...]], tuple[Component, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -87,7 +89,7 @@ class Renderer:
             found = {
                 "base": base.resources(device, settings.base),
                 **({"identity": identity.resources(own)} if own else {}),
-                "vpn": vpn.resources(device, settings.vpn, own),
+                "vpn": vpn.resources(device, settings.vpn, own, self.ssh_port),
                 "wifi": wifi.resources(settings.wifi, self.secrets),
                 "software": software.resources(device, settings, self.catalogue),
             }

@@ -11,6 +11,7 @@ from mvpc.render.tunnel import has_ipv6, networks
 from mvpc.settings import Gateway, Vpn, present
 
 ID = "mvpc-vpn"
+INTERFACE = "wg-mvpc"
 KEY_PLACE = "@WIREGUARD_PRIVATE_KEY@"
 """Stands in the keyfile where the laptop puts the key that it made itself."""
 _MARK = "51820"
@@ -41,7 +42,7 @@ def _connection() -> dict[str, str]:
         "id": ID,
         "uuid": UUID,
         "type": "wireguard",
-        "interface-name": "wg-mvpc",
+        "interface-name": INTERFACE,
         "autoconnect-priority": "100",
         "autoconnect-retries": "0",
     }

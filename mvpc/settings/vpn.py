@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mvpc.catalogue import Presence
+from mvpc.settings.beside import KillSwitch
 from mvpc.settings.kinds import AbsolutePath, Address, Domain, Endpoint, Network, Pool, WireGuardKey, present
 from mvpc.strict import Finding, StrictModel, refuse_all
 
@@ -70,6 +71,8 @@ class Vpn(StrictModel):
     """Largest packet in bytes (WireGuard; IKEv2 finds it out itself); 1380 fits mobile networks and IPv6."""
     keepalive_seconds: Annotated[int, Field(ge=0, le=3600)] = 25
     """How often an idle tunnel shows life, so that routers keep it open; 0 means never."""
+    kill_switch: KillSwitch = KillSwitch()
+    """What keeps traffic from going beside the tunnel."""
 
     @property
     def pool(self) -> IPv4Network | None:
@@ -79,6 +82,7 @@ class Vpn(StrictModel):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.provider == "none":
+            refuse_all(self._needless())
             return self
         name, key = _NEEDS[self.provider]
         needed = {key: getattr(self, key), "address_pool": self.address_pool}
@@ -90,8 +94,32 @@ class Vpn(StrictModel):
             findings.append(
                 Finding(("routes",), "a split tunnel needs routes", "Write for example: 10.0.0.0/8: present")
             )
-        refuse_all([*findings, *self._servers_in_pool()])
+        refuse_all([*findings, *self._servers_in_pool(), *self._shut_out()])
         return self
+
+    def _needless(self) -> list[Finding]:
+        """A switch that would let nothing out, ever."""
+        step = "Choose a provider, or write false"
+        path = ("kill_switch", "enabled")
+        return [Finding(path, "needs a tunnel, and provider is none", step)] if self.kill_switch.enabled else []
+
+    def _shut_out(self) -> list[Finding]:
+        """What the tunnel or its users need, and could not reach behind the kill switch."""
+        if not self.kill_switch.enabled:
+            return []
+        found = []
+        if self.gateway and not _is_address(self.gateway.endpoint):
+            what = "is a name, which nobody resolves behind the kill switch"
+            found.append(Finding(("gateway", "endpoint"), what, "Write the address: 192.0.2.10:51820"))
+        asks = self.provider == "ikev2" and self.ikev2 is not None and self.ikev2.revocation != "relaxed"
+        if asks and not present(self.kill_switch.revocation_servers):
+            what = "is empty, so nobody says behind the kill switch whether the gateway is revoked"
+            step = "Add their addresses: 192.0.2.20: present"
+            found.append(Finding(("kill_switch", "revocation_servers"), what, step))
+        if self.tunnel == "full" and not present(self.dns.servers):
+            what = "is empty, so nobody resolves names behind the kill switch"
+            found.append(Finding(("dns", "servers"), what, "Add a name server that is reached through the tunnel"))
+        return found
 
     def _servers_in_pool(self) -> list[Finding]:
         """Some laptop would get the address of the name server, or of the gateway."""
@@ -109,6 +137,16 @@ class Vpn(StrictModel):
 
 _parsed = cache(IPv4Network)
 """Laptops of a fleet share few ranges."""
+
+
+def _is_address(endpoint: str) -> bool:
+    host = endpoint.rpartition(":")[0].strip("[]")
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
 
 _NEEDS = {"ikev2": ("IKEv2", "ikev2"), "wireguard": ("WireGuard", "gateway")}
 """Provider -> its name, and the block that it cannot do without."""

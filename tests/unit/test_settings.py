@@ -196,6 +196,55 @@ def test_a_split_tunnel_needs_routes(root: Path):
     assert settings(root, TUNNEL, "vpn: {tunnel: split, routes: {10.0.0.0/8: present}}").vpn.tunnel == "split"
 
 
+SWITCHED = f"""\
+vpn:
+  provider: wireguard
+  address_pool: 10.64.0.0/16
+  gateway: {{endpoint: "192.0.2.10:51820", public_key: {KEY}}}
+  dns: {{servers: {{10.1.0.53: present}}}}
+  kill_switch: {{enabled: true}}
+"""
+REVOKING = """\
+vpn:
+  provider: ikev2
+  ikev2: {address: 192.0.2.10, identity: vpn.mv.example}
+"""
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        (
+            ("vpn:\n  kill_switch:\n    enabled: true",),
+            "1.yml:3: vpn.kill_switch.enabled: needs a tunnel, and provider is",
+        ),
+        (
+            (SWITCHED, f"vpn: {{gateway: {{endpoint: 'vpn.example:1', public_key: {KEY}}}}}"),
+            "2.yml:1: vpn.gateway.endpoint: is a name, which nobody resolves behind the kill switch. Write the address",
+        ),
+        (
+            (SWITCHED, "vpn:\n  dns:\n    servers: {10.1.0.53: absent}"),
+            "1.yml:5: vpn.dns.servers: is empty, so nobody resolves names behind the kill switch.",
+        ),
+        ((SWITCHED, REVOKING), "1.yml:6: vpn.kill_switch.revocation_servers: is empty, so nobody says"),
+        (
+            (SWITCHED, "vpn:\n  kill_switch:\n    management: {10.1.0.1/8: present}"),
+            "2.yml:3: vpn.kill_switch.management.10.1.0.1/8: must be a network range without host bits.",
+        ),
+    ],
+)
+def test_a_kill_switch_that_would_shut_the_tunnel_itself_out_is_refused(root: Path, layers: tuple[str, ...], said: str):
+    [found] = problems(root, *layers)
+    assert found.startswith(said), found
+
+
+def test_a_kill_switch_that_lets_the_tunnel_do_its_work_is_taken(root: Path):
+    servers = "  kill_switch: {revocation_servers: {192.0.2.20: present}}\n"
+    assert settings(root, SWITCHED).vpn.kill_switch.enabled
+    assert settings(root, SWITCHED, f"{REVOKING}{servers}").vpn.kill_switch.enabled
+    assert settings(root, SWITCHED, REVOKING.replace("identity:", "revocation: relaxed, identity:")).vpn.ikev2
+
+
 @pytest.mark.parametrize(
     ("entries", "said"),
     [

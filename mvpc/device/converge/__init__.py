@@ -33,6 +33,7 @@ PARTS = (
     "units",
     "phases",
     "software",
+    "killswitch",
     "facts",
     "answer",
 )

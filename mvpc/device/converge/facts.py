@@ -11,6 +11,7 @@ from typing import Any
 from mvpc.device.converge.connections import vpn_state
 from mvpc.device.converge.files import KEYS
 from mvpc.device.converge.guard import is_pending, undone
+from mvpc.device.converge.killswitch import kill_switch
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine, look, read_text
 from mvpc.device.converge.observed import Observed
@@ -66,6 +67,7 @@ def probed_facts(machine: Machine, seen: Observed, order: Order) -> dict[str, An
         "failed_units": seen.failed_units()[:50],
         "connections": shown,
         "vpn": {"state": vpn_state(machine, connections)},
+        "kill_switch": kill_switch(machine),
         **({"updates_pending": updates_pending(machine), "updates_counted": int(time.time())} if order.updates else {}),
         **({"software": software(machine, order.software)} if order.software else {}),
     }

@@ -28,10 +28,12 @@ WAY_IN = (
     "/etc/strongswan.d/",
     "/etc/swanctl/",
     "/etc/systemd/network/",
+    "/etc/systemd/system/mvpc-kill",
     "/etc/systemd/resolved.conf.d/",
     "/etc/systemd/system/strongswan.service.d/",
 )
 """A mistake in a file below these can keep everybody out."""
+UNIT_FOLDER = "/etc/systemd/system"
 WORKING_SECONDS, CONFIRM_SECONDS = 600, 180
 """Until it comes back: while the apply is at work, and after it. 802.1X may take 25 s to come up, a VPN 60 s."""
 TIMER = "mvpc-undo"
@@ -77,7 +79,8 @@ class Guard:
         write_private(self.machine, self.machine.path(SCRIPT), self.script.encode())
         kept = [keep(self.machine, path, str(number)) for number, path in enumerate(paths)]
         kept.append(self._ledger(ledger))
-        manifest = {"generation": self.generation, "files": kept, "notify": commands(words)}
+        told = [*farewells(kept), *commands(words)]
+        manifest = {"generation": self.generation, "files": kept, "notify": told}
         watch_the_boot(self.machine)
         set_timer(self.machine, WORKING_SECONDS)
         write_private(self.machine, self.machine.path(MANIFEST), json.dumps(manifest).encode())
@@ -111,6 +114,13 @@ def keep(machine: Machine, path: str, name: str) -> dict[str, Any]:
     write_private(machine, machine.path(f"{UNDO}/{name}"), place.read_bytes())
     owner = {"uid": now.st_uid, "gid": now.st_gid}
     return {"path": path, "kind": "file", "copy": name, "mode": stat.S_IMODE(now.st_mode), **owner}
+
+
+def farewells(kept: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """What stops the units that the change brings, before systemd forgets how: afterwards it reads their files anew."""
+    gone = (each["path"].rpartition("/") for each in kept if each["kind"] == "absent")
+    brought = (name for folder, _, name in gone if folder == UNIT_FOLDER and name.endswith(".service"))
+    return [["systemctl", "stop", "--", name] for name in brought]
 
 
 def commands(words: Iterable[str]) -> list[list[str]]:

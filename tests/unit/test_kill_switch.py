@@ -1,0 +1,219 @@
+"""What leaves a laptop beside its tunnel, as the profile says; the rules themselves are tried on real laptops."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from mvpc.device.converge.guard import farewells, is_guarded
+from mvpc.device.converge.killswitch import kill_switch
+from mvpc.device.converge.machine import Machine, Ran
+from mvpc.model import File, Identity, Package, Resource, Unit
+from mvpc.render import vpn
+from mvpc.settings import Vpn
+from mvpc.testing import NOON, a_device
+
+RULES, UNIT = "/etc/nftables.d/mvpc-kill.nft", "/etc/systemd/system/mvpc-kill.service"
+ON = {"enabled": True, "management": {"10.20.0.0/16": "present"}}
+WIREGUARD: dict[str, Any] = {
+    "provider": "wireguard",
+    "gateway": {"endpoint": "192.0.2.10:51820", "public_key": "7Np3bO5PJbp7a1x4nE8YtYyaYFqNcv8uLdrsd3iJLzg="},
+    "address_pool": "10.64.0.0/16",
+    "dns": {"servers": {"10.1.0.53": "present"}},
+    "kill_switch": ON,
+}
+IKEV2: dict[str, Any] = {
+    "provider": "ikev2",
+    "ikev2": {"address": "192.0.2.10", "identity": "vpn.mv.example"},
+    "address_pool": "10.64.0.0/16",
+    "dns": {"servers": {"10.1.0.53": "present"}},
+    "kill_switch": {**ON, "revocation_servers": {"192.0.2.20": "present", "2001:db8::20": "present"}},
+}
+SPLIT = {"tunnel": "split", "routes": {"10.0.0.0/8": "present", "10.1.0.0/16": "present", "fd00::/16": "present"}}
+ENROLLED = Identity(
+    serial="1f",
+    until=NOON,
+    device_certificate="PEM\n",
+    device_authorities="PEM\n",
+    host_certificate="x",
+    user_authority="x",
+    trusted={"vpn-ca": "PEM\n"},
+)
+
+
+def resources(settings: Mapping[str, Any], *, enrolled: bool = True, ssh_port: int = 22) -> tuple[Resource, ...]:
+    identity = ENROLLED if enrolled else None
+    return vpn.resources(a_device(), Vpn.model_validate(settings), identity, ssh_port)
+
+
+def files(settings: Mapping[str, Any], **how: Any) -> dict[str, str]:
+    return {each.path: each.content for each in resources(settings, **how) if isinstance(each, File)}
+
+
+def rules(settings: Mapping[str, Any], **how: Any) -> list[str]:
+    """The lines of the rules, without indents and remarks."""
+    return [line.strip() for line in files(settings, **how)[RULES].splitlines() if line.strip() and "# " not in line]
+
+
+def accepted(settings: Mapping[str, Any], **how: Any) -> set[str]:
+    """What the rules let out, apart from what gives the laptop its addresses."""
+    basic = ("udp sport", "icmpv6 type")
+    return {
+        line.removesuffix(" accept")
+        for line in rules(settings, **how)
+        if line.endswith(" accept") and not line.startswith(basic)
+    }
+
+
+def test_without_the_word_of_the_profile_there_is_no_switch():
+    plain = {**WIREGUARD, "kill_switch": {}}
+    assert not [path for path in files(plain) if "kill" in path or "nftables" in path]
+
+
+def test_a_wireguard_laptop_lets_out_its_tunnel_and_what_the_tunnel_is_made_of():
+    assert accepted(WIREGUARD) == {
+        'oifname { "lo", "wg-mvpc" }',
+        'iifname "wg-mvpc"',
+        "ip daddr { 192.0.2.10/32 } udp dport 51820",
+        "ip daddr { 10.20.0.0/16 } tcp sport 22 tcp flags & (syn | ack) != syn",
+    }
+
+
+def test_an_ikev2_laptop_lets_out_what_ipsec_encrypts_and_roots_questions_about_revocation():
+    assert accepted(IKEV2) == {
+        'oifname { "lo" }',
+        "rt ipsec exists",
+        "meta ipsec exists",
+        "ip daddr { 192.0.2.10/32 } udp dport { 500, 4500 }",
+        "ip daddr { 192.0.2.10/32 } meta l4proto esp",
+        "meta skuid 0 ip daddr { 192.0.2.20/32 } tcp dport { 80, 443 }",
+        "meta skuid 0 ip6 daddr { 2001:db8::20/128 } tcp dport { 80, 443 }",
+        "ip daddr { 10.20.0.0/16 } tcp sport 22 tcp flags & (syn | ack) != syn",
+    }
+
+
+def test_a_gateway_with_an_ipv6_address_is_let_through_as_such():
+    gateway = {**WIREGUARD["gateway"], "endpoint": "[2001:db8::10]:51820"}
+    assert "ip6 daddr { 2001:db8::10/128 } udp dport 51820" in accepted({**WIREGUARD, "gateway": gateway})
+
+
+def test_sshd_answers_where_it_listens_and_nobody_without_a_management_network():
+    port = "ip daddr { 10.20.0.0/16 } tcp sport 2222 tcp flags & (syn | ack) != syn"
+    assert port in accepted(WIREGUARD, ssh_port=2222)
+    assert not [rule for rule in accepted({**WIREGUARD, "kill_switch": {"enabled": True}}) if "tcp" in rule]
+
+
+def test_a_full_tunnel_refuses_everything_else_and_a_split_one_only_what_is_inside():
+    refused = "counter reject with icmpx admin-prohibited"
+    assert [line for line in rules(WIREGUARD) if "reject" in line] == [refused]
+    assert [line for line in rules({**WIREGUARD, **SPLIT}) if "reject" in line] == [
+        f"ip daddr {{ 10.0.0.0/8 }} {refused}",
+        f"ip6 daddr {{ fd00::/16 }} {refused}",
+    ]
+
+
+@pytest.mark.parametrize("settings", [WIREGUARD, IKEV2, {**WIREGUARD, **SPLIT}, {**IKEV2, **SPLIT}])
+def test_both_hooks_drop_what_no_rule_knows(settings: Mapping[str, Any]):
+    assert sum("policy drop;" in line for line in rules(settings)) == 2
+
+
+def test_only_our_own_table_is_ever_replaced():
+    for settings in (WIREGUARD, IKEV2):
+        text = files(settings)[RULES] + files(settings)[UNIT]
+        assert "flush" not in text
+        assert text.count("delete table inet mvpc_kill") == text.count("delete table") == 3
+
+
+def test_at_boot_nothing_goes_out_before_the_rules_are_loaded_and_nothing_if_they_cannot_be():
+    lines = files(WIREGUARD)[UNIT].splitlines()
+    first, second = (line for line in lines if line.startswith("ExecStart="))
+    assert "policy drop; oifname lo accept;" in first
+    assert "10.20.0.0/16 } tcp sport 22" in first
+    assert "51820" not in first
+    assert second == f"ExecStart=-/usr/sbin/nft -f {RULES}"
+    assert {"DefaultDependencies=no", "Before=network-pre.target", "WantedBy=sysinit.target"} <= set(lines)
+
+
+def test_a_change_that_was_taken_back_at_boot_leaves_no_switch():
+    lines = files(WIREGUARD)[UNIT].splitlines()
+    assert f"ConditionPathExists={UNIT}" in lines
+    assert any(line.startswith("After=") and "mvpc-undo-boot.service" in line for line in lines)
+
+
+def test_new_rules_are_checked_by_nft_and_loaded_in_one_step():
+    made = resources(WIREGUARD)
+    [file] = [each for each in made if isinstance(each, File) and each.path == RULES]
+    assert file.validate == ("/usr/sbin/nft", "-c", "-f", "%s")
+    assert file.notify == ("reload mvpc-kill.service",)
+    assert Package(name="nftables") in made
+    assert Unit(name="mvpc-kill.service") in made
+
+
+def test_a_laptop_that_gets_no_tunnel_is_not_shut_in():
+    assert resources(IKEV2, enrolled=False) == ()
+
+
+@pytest.mark.skipif(not shutil.which("nft") or not shutil.which("unshare"), reason="needs nft and util-linux")
+@pytest.mark.parametrize("settings", [WIREGUARD, IKEV2, {**WIREGUARD, **SPLIT}, {**IKEV2, **SPLIT}])
+def test_nft_takes_the_rules_and_those_of_a_damaged_file(settings: Mapping[str, Any]):
+    made = files(settings)
+    [closed] = [line for line in made[UNIT].splitlines() if line.startswith("ExecStart=/usr/sbin/nft '")]
+    for text in (made[RULES], closed.partition("'")[2].removesuffix("'")):
+        _in_a_network_of_its_own(text)
+
+
+def _in_a_network_of_its_own(text: str) -> None:
+    argv = ["unshare", "--map-root-user", "--net", "nft", "-f", "-"]
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+    if "unshare failed" in done.stderr:
+        pytest.skip("no namespaces here")
+    assert done.returncode == 0, done.stderr
+
+
+# --- on the laptop
+
+
+class Laptop(Machine):
+    """A laptop on which nft says this."""
+
+    said: Ran = Ran(1)
+
+    def run(self, argv: Any, **_: Any) -> Ran:
+        assert argv[:2] == ["nft", "--json"]
+        return self.said
+
+
+@pytest.fixture
+def laptop(tmp_path: Any) -> Laptop:
+    (tmp_path / UNIT[1:]).parent.mkdir(parents=True)
+    (tmp_path / UNIT[1:]).touch()
+    return Laptop(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "state"),
+    [
+        (0, '{"nftables": [{"chain": {"name": "output"}}]}', "on"),
+        (0, '{"nftables": [{"metainfo": {}}, {"chain": {"name": "closed"}}]}', "closed"),
+        (1, "", "off"),
+    ],
+)
+def test_the_laptop_tells_how_its_switch_is(laptop: Laptop, code: int, said: str, state: str):
+    laptop.said = Ran(code, said)
+    assert kill_switch(laptop) == {"state": state}
+
+
+def test_a_laptop_without_a_switch_does_not_even_ask(laptop: Laptop):
+    laptop.path(UNIT).unlink()
+    assert kill_switch(laptop) is None
+
+
+def test_the_way_back_covers_rules_and_unit_and_stops_a_unit_that_goes_with_them():
+    assert is_guarded(RULES) and is_guarded(UNIT)
+    new = [{"path": UNIT, "kind": "absent"}, {"path": RULES, "kind": "absent"}]
+    assert farewells(new) == [["systemctl", "stop", "--", "mvpc-kill.service"]]
+    assert farewells([{"path": UNIT, "kind": "file"}]) == []
