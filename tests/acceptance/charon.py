@@ -1,4 +1,4 @@
-"""strongSwan in laptops of the lab, for tests: containers may not change networks, so it is started from outside.
+"""strongSwan in containers of the lab, for tests, which reach into them without their network.
 
 The controller's kernel need not know ESP: charon then carries it itself, over a TUN device (kernel-libipsec).
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+
+from tests.acceptance.admin import Admin
+from tests.acceptance.certificates import Certificate, issue
 
 PACKAGES = "charon-systemd strongswan-swanctl libstrongswan-standard-plugins libstrongswan-extra-plugins"
 PACKAGES += " libcharon-extra-plugins"
@@ -22,28 +24,15 @@ class Charon:
 
     root: Path
     """The container's file system, as the lab keeps it."""
-    _running: list[subprocess.Popen[bytes]] = field(default_factory=list, init=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in self._running:
-            process.terminate()
-        for process in self._running:
-            process.wait(timeout=20)
 
     def start(self) -> None:
-        """Start it, and load what lies in /etc/swanctl."""
-        self.put(_USERLAND, b"kernel-libipsec {\n  load = yes\n}\n")
-        self.background("/usr/sbin/charon-systemd")
-        self.wait_until("swanctl", "--stats")
-        self.succeed("swanctl", "--load-all", "--noprompt")
+        """Start it anew with what lies in /etc/swanctl."""
+        self.carry_esp()
+        self.succeed("systemctl", "restart", "strongswan.service")
 
-    def background(self, *argv: str) -> None:
-        """Run a command in the container until the test is over, with the rights that containers lack."""
-        quiet = subprocess.DEVNULL
-        self._running.append(subprocess.Popen(self._argv(*argv), stdin=quiet, stdout=quiet, stderr=quiet))
+    def carry_esp(self) -> None:
+        """Let it carry ESP itself from its next start on; it may be installed later."""
+        self.put(_USERLAND, b"kernel-libipsec {\n  load = yes\n}\n")
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the container, whatever comes of it."""
@@ -55,9 +44,9 @@ class Charon:
         assert done.returncode == 0, f"{argv}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def wait_until(self, *argv: str, says: str = "") -> str:
-        """Try a command until it succeeds and says this; its output."""
-        for _ in range(60):
+    def wait_until(self, *argv: str, says: str = "", tries: int = 60) -> str:
+        """Try a command, twice a second, until it succeeds and says this; its output."""
+        for _ in range(tries):
             done = self.run(*argv)
             if done.returncode == 0 and says in done.stdout:
                 return done.stdout
@@ -89,6 +78,49 @@ class Charon:
         ways = ["--mount", "--uts", "--ipc", "--net", "--pid"]
         path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
         return ["nsenter", f"--target={self._leader}", *ways, "--", "env", "-i", path, *argv]
+
+
+def a_gateway(admin: Admin, laptop: str, signed_by: Certificate, *, name: str, behind: str) -> Charon:
+    """A laptop as a gateway: its own certificate, an address behind it, and nothing of mvpc yet."""
+    own = issue(signed_by, signed_by.key.parent, "gateway", usage="serverAuth", subject=name)
+    made = installed(admin, laptop)
+    made.put("/etc/swanctl/x509/gateway.pem", own.certificate.read_bytes())
+    made.put("/etc/swanctl/private/gateway.pem", own.key.read_bytes(), mode=0o600)
+    made.succeed("ip", "address", "add", f"{behind}/32", "dev", "lo")
+    made.start()
+    return made
+
+
+def installed(admin: Admin, laptop: str) -> Charon:
+    """A laptop with everything of strongSwan that tests need."""
+    admin.on(laptop, f"sudo apt-get update -qq; sudo apt-get install -yqq {PACKAGES} >/dev/null 2>&1")
+    return Charon(admin.machine(laptop).lab.home / f"laptops/{laptop}/root")
+
+
+def enrol(admin: Admin, laptop: str) -> None:
+    """The first attempt lets the laptop make its key and show its words; the second one gives them."""
+    for words in ("zoo zoo zoo zoo zoo zoo", ""):
+        token = str(admin.json("device", "token", laptop)["token"])
+        shown = words or admin.on(laptop, "cat /run/mvpc/enrolment").strip()
+        answer = f"{token}\n"
+        admin.mvpc("device", "enroll", laptop, "--words", shown, answer=answer, expect=1 if words else 0)
+
+
+def hand_over(admin: Admin, gateway: Charon) -> str:
+    """Let mvpc write the gateway's files and give them to the gateway; what mvpc said."""
+    said = admin.mvpc("vpn", "gateway", "-o", "known-gateway")
+    for file in (admin.root / "known-gateway/swanctl").rglob("*"):
+        if file.is_file():
+            gateway.put(f"/etc/swanctl/{file.relative_to(admin.root / 'known-gateway/swanctl')}", file.read_bytes())
+    gateway.succeed("swanctl", "--load-all", "--noprompt")
+    return said
+
+
+def with_vpn(profiles: Path, text: str) -> None:
+    """The sample profiles with another block vpn, which the authority of lab-01 splits already."""
+    base = profiles / "base.yml"
+    before, _, rest = base.read_text().partition("\nvpn:\n")
+    base.write_text(f"{before}\n{text}\nwifi:\n" + rest.partition("\nwifi:\n")[2])
 
 
 def _words(folder: Path) -> list[str]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
-from tests.acceptance.certificates import Certificate, authority, issue
-from tests.acceptance.charon import PACKAGES, Charon
+from tests.acceptance.certificates import Certificate, authority
+from tests.acceptance.charon import Charon, a_gateway, enrol, hand_over, installed, with_vpn
 
 pytestmark = NEEDS_LAB
 
@@ -37,15 +36,8 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
         person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
         person.boot(2)
-        with_ikev2(person.root / "profiles")
+        with_vpn(person.root / "profiles", PROFILE)
         yield person
-
-
-def with_ikev2(profiles: Path) -> None:
-    """The sample profiles with another tunnel, which the authority of lab-01 splits already."""
-    base = profiles / "base.yml"
-    before, _, rest = base.read_text().partition("\nvpn:\n")
-    base.write_text(f"{before}\n{PROFILE}\nwifi:\n" + rest.partition("\nwifi:\n")[2])
 
 
 @pytest.fixture(scope="module")
@@ -57,43 +49,25 @@ def gateway_authority(admin: Admin, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def gateway(admin: Admin, gateway_authority: Certificate) -> Iterator[Charon]:
-    """lab-02 as a gateway: its own certificate, a host behind it, and nothing of mvpc yet."""
-    folder = gateway_authority.key.parent
-    own = issue(gateway_authority, folder, "gateway", usage="serverAuth", subject=NAME)
-    with Charon(admin.machine("lab-02").lab.home / "laptops/lab-02/root") as made:
-        admin.on("lab-02", f"sudo apt-get update -qq; sudo apt-get install -yqq {PACKAGES} >/dev/null 2>&1")
-        made.put("/etc/swanctl/x509/gateway.pem", own.certificate.read_bytes())
-        made.put("/etc/swanctl/private/gateway.pem", own.key.read_bytes(), mode=0o600)
-        made.succeed("ip", "address", "add", f"{BEHIND}/32", "dev", "lo")
-        made.start()
-        yield made
+def gateway(admin: Admin, gateway_authority: Certificate) -> Charon:
+    return a_gateway(admin, "lab-02", gateway_authority, name=NAME, behind=BEHIND)
 
 
 @pytest.fixture(scope="module")
-def laptop(admin: Admin, gateway_authority: Certificate) -> Iterator[Charon]:
-    """lab-01, enrolled, with the files that its profile renders to. Only a virtual machine could roll them out."""
+def laptop(admin: Admin, gateway_authority: Certificate) -> Charon:
+    """lab-01, enrolled, with the files that its profile renders to; test_kill_switch.py rolls out such ones."""
     admin.mvpc("ca", "init")
-    admin.on("lab-01", f"sudo apt-get update -qq; sudo apt-get install -yqq {PACKAGES} >/dev/null 2>&1")
-    enrol(admin)
+    made = installed(admin, "lab-01")
+    enrol(admin, "lab-01")
     admin.mvpc("profile", "render", "lab-01", "-o", "known-rendered")
-    with Charon(admin.machine("lab-01").lab.home / "laptops/lab-01/root") as made:
-        for file in (admin.root / "known-rendered/etc").rglob("*"):
-            if file.is_file() and {"swanctl", "system"} & set(file.parts):
-                path = f"/{file.relative_to(admin.root / 'known-rendered')}"
-                made.put(path, file.read_bytes(), mode=file.stat().st_mode & 0o777)
-        made.succeed("cp", "/etc/mvpc/pki/device.key", "/etc/swanctl/private/mvpc.pem")
-        made.start()
-        yield made
-
-
-def enrol(admin: Admin) -> None:
-    """The first attempt lets the laptop make its key and show its words; the second one gives them."""
-    for words in ("zoo zoo zoo zoo zoo zoo", ""):
-        token = str(admin.json("device", "token", "lab-01")["token"])
-        shown = words or admin.on("lab-01", "cat /run/mvpc/enrolment").strip()
-        answer = f"{token}\n"
-        admin.mvpc("device", "enroll", "lab-01", "--words", shown, answer=answer, expect=1 if words else 0)
+    for file in (admin.root / "known-rendered").rglob("*"):
+        if file.is_file() and {"swanctl", "system", "lib"} & set(file.parts):
+            path = f"/{file.relative_to(admin.root / 'known-rendered')}"
+            made.put(path, file.read_bytes(), mode=file.stat().st_mode & 0o777)
+    made.succeed("cp", "/etc/mvpc/pki/device.key", "/etc/swanctl/private/mvpc.pem")
+    made.succeed("systemctl", "daemon-reload")
+    made.start()
+    return made
 
 
 def revocation_list(issuer: Certificate) -> bytes:
@@ -108,16 +82,6 @@ def revocation_list(issuer: Certificate) -> bytes:
     wanted = ["-config", config, "-gencrl", "-keyfile", issuer.key, "-cert", issuer.certificate, "-crldays", "2"]
     made = subprocess.run(["openssl", "ca", *map(str, wanted), "-md", "sha384"], capture_output=True, check=True)
     return made.stdout
-
-
-def hand_over(admin: Admin, gateway: Charon) -> str:
-    """Let mvpc write the gateway's files and give them to the gateway; what mvpc said."""
-    said = admin.mvpc("vpn", "gateway", "-o", "known-gateway")
-    for file in (admin.root / "known-gateway/swanctl").rglob("*"):
-        if file.is_file():
-            gateway.put(f"/etc/swanctl/{file.relative_to(admin.root / 'known-gateway/swanctl')}", file.read_bytes())
-    gateway.succeed("swanctl", "--load-all", "--noprompt")
-    return said
 
 
 def says(admin: Admin, gateway: Charon, listing: str, *, expect: int = 0) -> str:
