@@ -33,6 +33,8 @@ _COLOURS = {
 _KILL_SWITCH = {
     "on": "kill switch on",
     "off": "kill switch NOT LOADED",
+    "portal": "kill switch open for a sign-in page",
+    "trusted": "kill switch open, trusted network",
     "closed": "kill switch shut: its rules are damaged, roll out again",
 }
 

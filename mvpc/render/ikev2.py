@@ -1,7 +1,8 @@
 """An IKEv2 tunnel: strongSwan with the laptop's certificate, as swanctl.conf(5) wants it.
 
-The tunnel starts at boot and again whenever it breaks. No trap policies: they would also catch answers to those who
-reach the laptop from outside the tunnel, as mvpc does (ADR 18).
+The tunnel starts at boot and again whenever it breaks. A gateway that refuses the laptop, be it only for a minute, ends
+strongSwan's attempts for good, so `mvpc.render.keeping` makes more. No trap policies: they would also catch answers to
+those who reach the laptop from outside the tunnel, as mvpc does (ADR 18).
 """
 
 from __future__ import annotations
@@ -54,7 +55,6 @@ def resources(device: Device, settings: Vpn, gateway: Ikev2, identity: Identity)
         File(path=_SERVICE, content=fill("strongswan-service"), notify=("daemon-reload", *_LOAD)),
         File(path="/etc/strongswan.d/mvpc.conf", content=fill("strongswan"), notify=_LOAD),
         Unit(name="strongswan.service"),
-        *_always_on(),
         *_name_resolution(settings),
     )
 
@@ -81,16 +81,6 @@ def _connection(settings: Vpn, gateway: Ikev2) -> str:
         addresses=f"{ADDRESS}, {ADDRESS6}" if has_ipv6(settings) else ADDRESS,
         networks=", ".join(networks(settings)),
         rules=edition(gateway.crypto).ikev2,
-    )
-
-
-def _always_on() -> tuple[Resource, ...]:
-    """A gateway that refuses the laptop, be it only for a minute, ends its attempts for good; a timer makes more."""
-    unit, timer = "/etc/systemd/system/mvpc-vpn.service", "/etc/systemd/system/mvpc-vpn.timer"
-    return (
-        File(path=unit, content=fill("vpn-service"), notify=("daemon-reload",)),
-        File(path=timer, content=fill("vpn-timer"), notify=("daemon-reload", "restart mvpc-vpn.timer")),
-        Unit(name="mvpc-vpn.timer"),
     )
 
 

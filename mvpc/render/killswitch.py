@@ -53,7 +53,7 @@ def _rules(settings: Vpn, provider: str, answers: Iterable[str]) -> str:
         ipsec=not wireguard,
         full=settings.tunnel == "full",
         inside=_by_family((*present(settings.routes), *present(settings.dns.servers))),
-        exceptions=(*(_wireguard(settings) if wireguard else _ikev2(settings)), *answers),
+        exceptions=(*(_wireguard(settings) if wireguard else _ikev2(settings)), *_openings(settings), *answers),
     )
 
 
@@ -71,6 +71,15 @@ def _ikev2(settings: Vpn) -> Iterator[str]:
     yield f"{gateway} meta l4proto esp"
     for server in _to(present(settings.kill_switch.revocation_servers)):
         yield f"meta skuid 0 {server} tcp dport {{ 80, 443 }}"
+
+
+def _openings(settings: Vpn) -> Iterator[str]:
+    """Root's question whether this network is trusted, and what people need to sign in elsewhere."""
+    if probe := settings.trusted_network.probe:
+        yield f"meta skuid 0 {_to([probe.address])[0]} tcp dport {probe.port}"
+    if settings.tunnel == "full" and settings.kill_switch.portal_minutes:
+        yield "oifname @portal meta l4proto { tcp, udp } th dport 53"
+        yield "oifname @portal tcp dport { 80, 443 }"
 
 
 def _answers(settings: Vpn, port: int) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mvpc.model import Device, Identity, Resource
-from mvpc.render import ikev2, killswitch, wireguard
+from mvpc.render import ikev2, keeping, killswitch, wireguard
 from mvpc.render.pattern import ADDRESS, ADDRESS6
 from mvpc.render.tunnel import addresses
 from mvpc.settings import Vpn
@@ -12,16 +12,18 @@ from mvpc.settings import Vpn
 def resources(device: Device, settings: Vpn, identity: Identity | None, ssh_port: int = 22) -> tuple[Resource, ...]:
     """All resources of the component, for all laptops with these settings that are enrolled, or not, like this one.
 
-    There are none when the profile wants no tunnel, so that an old one is removed.
-
-    A laptop that gets no tunnel gets no kill switch either.
+    There are none when the profile wants no tunnel, so that an old one is removed, and no kill switch without
+    a tunnel.
 
     Raises:
         InputError: laptops do not know the gateway's authority.
     """
     provider = provider_of(settings, identity)
     tunnel = _tunnel(device, settings, identity, provider)
-    return (*tunnel, *killswitch.resources(settings, provider, ssh_port)) if tunnel else ()
+    if not tunnel:
+        return ()
+    switch = killswitch.resources(settings, provider, ssh_port)
+    return (*tunnel, *switch, *keeping.resources(settings, provider))
 
 
 def _tunnel(device: Device, settings: Vpn, identity: Identity | None, provider: str) -> tuple[Resource, ...]:

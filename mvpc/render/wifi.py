@@ -30,8 +30,13 @@ def resources(settings: Wifi, secrets: Callable[[str], Secret]) -> tuple[Resourc
     return (Package(name="wpasupplicant"), *connections)
 
 
+def connection_id(name: str) -> str:
+    """What NetworkManager calls a network of the profile."""
+    return f"mvpc-wifi-{name}"
+
+
 def _connection(name: str, network: WifiNetwork, secrets: Callable[[str], Secret]) -> Connection:
-    id_ = f"mvpc-wifi-{name}"
+    id_ = connection_id(name)
     keyfile: dict[str, dict[str, str]] = {
         "connection": {
             "id": id_,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mvpc.settings.base import Apt, Base, Day, Ssh, Updates, Window
+from mvpc.settings.beside import TrustedNetwork
 from mvpc.settings.checking import Report, check, secret_problems
 from mvpc.settings.comparison import Difference, Side, compare
 from mvpc.settings.effective import DEFAULT, Value, effective
@@ -33,6 +34,7 @@ __all__ = [
     "Settings",
     "Side",
     "Ssh",
+    "TrustedNetwork",
     "Updates",
     "Value",
     "Vpn",

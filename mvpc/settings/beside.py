@@ -1,11 +1,14 @@
-"""What may go beside the tunnel."""
+"""What may go beside the tunnel: nothing (kill switch), or everything where a network proves to be the state's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
 
 from mvpc.catalogue import Presence
-from mvpc.settings.kinds import Address, Network
+from mvpc.settings.kinds import AbsolutePath, Address, Domain, Network, NetworkName
 from mvpc.strict import StrictModel
 
 
@@ -19,3 +22,32 @@ class KillSwitch(StrictModel):
     """Networks that sshd may answer beside the tunnel. Empty: mvpc gets in through the tunnel alone."""
     revocation_servers: Mapping[Address, Presence] = {}
     """Servers that say outside the tunnel whether the gateway's certificate is revoked (HTTP and HTTPS); IKEv2 only."""
+    portal_minutes: Annotated[int, Field(ge=0, le=60)] = 10
+    """For how long people may open it to sign in to the network of a hotel or a train; 0: they may not."""
+
+    @property
+    def lets_sign_in(self) -> bool:
+        """Whether people may open it for a while."""
+        return self.enabled and self.portal_minutes > 0
+
+
+class Probe(StrictModel):
+    """A server that is reached from inside alone, and proves itself by its certificate (TLS)."""
+
+    address: Address
+    """Its address. No name: others answer for names."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 443
+    """Its TCP port."""
+    name: Domain
+    """Name in its certificate (subjectAltName)."""
+    authority: AbsolutePath
+    """Certificate of the authority that must have signed it; no other one is believed."""
+
+
+class TrustedNetwork(StrictModel):
+    """Where a laptop needs no tunnel. A proof counts for the interface it came over; names of networks are none."""
+
+    wifi: Mapping[NetworkName, Presence] = {}
+    """Networks of `wifi.networks` with a certificate (802.1X): the access point proved itself when it let us in."""
+    probe: Probe | None = None
+    """A server that proves that the network is the state's own."""

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
+
+from pydantic import model_validator
 
 from mvpc.catalogue import Choice, ProductName
 from mvpc.settings.base import Base, Day
-from mvpc.settings.kinds import RoleName
+from mvpc.settings.kinds import RoleName, present
 from mvpc.settings.local import RoleChoice
 from mvpc.settings.vpn import Vpn
 from mvpc.settings.wifi import Wifi
-from mvpc.strict import StrictModel
+from mvpc.strict import Finding, StrictModel, refuse_all
 
 __all__ = ["Day", "Settings"]
 
@@ -31,6 +34,17 @@ class Settings(StrictModel):
     """Products of profiles/catalogue/ by name: `present`, `absent`, or a map with a state and settings."""
     local: Mapping[RoleName, RoleChoice] = {}
     """The site's own Ansible roles, by the name of their folder below playbooks/local/."""
+
+    @model_validator(mode="after")
+    def _trusts_only_what_proves_itself(self) -> Self:
+        findings = []
+        for name in present(self.vpn.trusted_network.wifi):
+            network = self.wifi.networks.get(name)
+            if network is None or not network.security.startswith("wpa-eap"):
+                what = "is no network of wifi.networks with a certificate (wpa-eap), so it proves nothing"
+                findings.append(Finding(("vpn", "trusted_network", "wifi", name), what, "Name one, or write absent"))
+        refuse_all(findings)
+        return self
 
     def __hash__(self) -> int:
         return id(self)

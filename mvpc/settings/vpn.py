@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mvpc.catalogue import Presence
-from mvpc.settings.beside import KillSwitch
+from mvpc.settings.beside import KillSwitch, TrustedNetwork
 from mvpc.settings.kinds import AbsolutePath, Address, Domain, Endpoint, Network, Pool, WireGuardKey, present
 from mvpc.strict import Finding, StrictModel, refuse_all
 
@@ -73,6 +73,8 @@ class Vpn(StrictModel):
     """How often an idle tunnel shows life, so that routers keep it open; 0 means never."""
     kill_switch: KillSwitch = KillSwitch()
     """What keeps traffic from going beside the tunnel."""
+    trusted_network: TrustedNetwork = TrustedNetwork()
+    """Where no tunnel is needed, and the kill switch is open."""
 
     @property
     def pool(self) -> IPv4Network | None:

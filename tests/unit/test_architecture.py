@@ -15,7 +15,7 @@ PACKAGE = Path(mvpc.__file__).parent
 
 TIERS: tuple[tuple[str, ...], ...] = (
     ("errors", "text"),
-    ("model", "secret"),
+    ("model", "secret", "programs"),
     (
         "yamlfile",
         "keyfile",
@@ -60,7 +60,7 @@ ONLY_IN: dict[str, set[str]] = {
     "segno": {"identity"},
     "ansible": set(),
     "jinja2": {"render", "report"},
-    "subprocess": {"device", "playbook", "authorities", "images", "lab", "nmcli", "profiles"},
+    "subprocess": {"device", "programs", "playbook", "authorities", "images", "lab", "nmcli", "profiles"},
 }
 """A foreign package is known to these modules alone."""
 
@@ -111,6 +111,11 @@ def test_foreign_packages_stay_behind_their_adapter(path: Path):
 def test_the_device_program_needs_nothing_but_the_standard_library(path: Path):
     foreign = {name.split(".")[0] for name in imports(path) if not name.startswith("mvpc.device.converge.")}
     assert foreign <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "programs").glob("*.py")), ids=lambda path: path.stem)
+def test_programs_that_laptops_keep_need_nothing_but_the_standard_library(path: Path):
+    assert {name.split(".")[0] for name in imports(path)} <= set(sys.stdlib_module_names)
 
 
 def test_only_one_module_of_the_command_line_knows_how_real_laptops_are_reached():

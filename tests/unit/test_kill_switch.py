@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,11 +15,12 @@ from mvpc.device.converge.killswitch import kill_switch
 from mvpc.device.converge.machine import Machine, Ran
 from mvpc.model import File, Identity, Package, Resource, Unit
 from mvpc.render import vpn
+from mvpc.render.pattern import ADDRESS, ADDRESS6
 from mvpc.settings import Vpn
 from mvpc.testing import NOON, a_device
 
 RULES, UNIT = "/etc/nftables.d/mvpc-kill.nft", "/etc/systemd/system/mvpc-kill.service"
-ON = {"enabled": True, "management": {"10.20.0.0/16": "present"}}
+ON: dict[str, Any] = {"enabled": True, "portal_minutes": 0, "management": {"10.20.0.0/16": "present"}}
 WIREGUARD: dict[str, Any] = {
     "provider": "wireguard",
     "gateway": {"endpoint": "192.0.2.10:51820", "public_key": "7Np3bO5PJbp7a1x4nE8YtYyaYFqNcv8uLdrsd3iJLzg="},
@@ -69,6 +71,11 @@ def accepted(settings: Mapping[str, Any], **how: Any) -> set[str]:
     }
 
 
+TRUSTED = ("oifname @trusted", "iifname @trusted")
+"""Interfaces that have proved themselves; the set is empty until one does."""
+PROBE = {"address": "10.65.0.80", "name": "intern.mv.example", "authority": "/etc/mvpc/pki/mv-ca.pem"}
+
+
 def test_without_the_word_of_the_profile_there_is_no_switch():
     plain = {**WIREGUARD, "kill_switch": {}}
     assert not [path for path in files(plain) if "kill" in path or "nftables" in path]
@@ -78,6 +85,7 @@ def test_a_wireguard_laptop_lets_out_its_tunnel_and_what_the_tunnel_is_made_of()
     assert accepted(WIREGUARD) == {
         'oifname { "lo", "wg-mvpc" }',
         'iifname "wg-mvpc"',
+        *TRUSTED,
         "ip daddr { 192.0.2.10/32 } udp dport 51820",
         "ip daddr { 10.20.0.0/16 } tcp sport 22 tcp flags & (syn | ack) != syn",
     }
@@ -88,6 +96,7 @@ def test_an_ikev2_laptop_lets_out_what_ipsec_encrypts_and_roots_questions_about_
         'oifname { "lo" }',
         "rt ipsec exists",
         "meta ipsec exists",
+        *TRUSTED,
         "ip daddr { 192.0.2.10/32 } udp dport { 500, 4500 }",
         "ip daddr { 192.0.2.10/32 } meta l4proto esp",
         "meta skuid 0 ip daddr { 192.0.2.20/32 } tcp dport { 80, 443 }",
@@ -104,7 +113,56 @@ def test_a_gateway_with_an_ipv6_address_is_let_through_as_such():
 def test_sshd_answers_where_it_listens_and_nobody_without_a_management_network():
     port = "ip daddr { 10.20.0.0/16 } tcp sport 2222 tcp flags & (syn | ack) != syn"
     assert port in accepted(WIREGUARD, ssh_port=2222)
-    assert not [rule for rule in accepted({**WIREGUARD, "kill_switch": {"enabled": True}}) if "tcp" in rule]
+    assert not [
+        rule for rule in accepted({**WIREGUARD, "kill_switch": {"enabled": True, "portal_minutes": 0}}) if "tcp" in rule
+    ]
+
+
+def test_people_may_reach_pages_and_names_while_a_portal_is_open_where_the_profile_lets_them():
+    opened = {"oifname @portal tcp dport { 80, 443 }", "oifname @portal meta l4proto { tcp, udp } th dport 53"}
+    allowed = {**WIREGUARD, "kill_switch": {**ON, "portal_minutes": 5}}
+    assert accepted(allowed) - accepted(WIREGUARD) == opened
+    assert accepted({**allowed, **SPLIT}) == accepted({**WIREGUARD, **SPLIT})
+    for_people = {"/etc/sudoers.d/mvpc-portal", "/usr/local/bin/mvpc-portal"}
+    assert for_people <= set(files(allowed))
+    assert not for_people & set(files(WIREGUARD))
+    assert "portal" in files(allowed)["/etc/sudoers.d/mvpc-portal"]
+
+
+def test_root_alone_may_ask_outside_whether_the_network_is_trusted():
+    trusting = {**WIREGUARD, "trusted_network": {"probe": PROBE}}
+    assert accepted(trusting) - accepted(WIREGUARD) == {"meta skuid 0 ip daddr { 10.65.0.80/32 } tcp dport 443"}
+
+
+def test_the_laptop_is_told_what_proves_a_network_and_which_addresses_are_the_tunnels():
+    trusted = {"wifi": {"lan-mv": "present", "old": "absent"}, "probe": PROBE}
+    text = files({**IKEV2, "trusted_network": trusted})["/etc/mvpc/tunnel.json"]
+    told = json.loads(text.replace(ADDRESS, "10.64.0.123").replace(ADDRESS6, "fd6d:7670:6300::a40:7b"))
+    assert told["trusted"] == {
+        "connections": ["/etc/NetworkManager/system-connections/mvpc-wifi-lan-mv.nmconnection"],
+        "probe": {**PROBE, "port": 443},
+    }
+    assert told["addresses"] == ["10.64.0.123", "fd6d:7670:6300::a40:7b"]
+    assert (told["provider"], told["kill_switch"], told["full"]) == ("ikev2", True, True)
+
+
+def test_a_wireguard_laptop_needs_nobody_to_look_after_it_unless_somebody_may_take_its_tunnel_down():
+    plain = {**WIREGUARD, "kill_switch": {}}
+    assert "/etc/mvpc/tunnel.json" not in files(plain)
+    assert "/etc/mvpc/tunnel.json" in files({**plain, "trusted_network": {"probe": PROBE}})
+    assert "/etc/mvpc/tunnel.json" in files(WIREGUARD)
+
+
+def test_a_proof_is_void_before_another_network_is_up_and_the_tunnel_is_looked_after_at_once():
+    found = [each for each in resources(IKEV2) if isinstance(each, File) and "dispatcher.d" in each.path]
+    assert [each.path.removeprefix("/etc/NetworkManager/dispatcher.d/") for each in found] == [
+        "50-mvpc-vpn",
+        "pre-up.d/50-mvpc-vpn",
+    ]
+    for file in found:
+        assert (file.mode, file.owner) == ("0755", "root")
+        assert "*:pre-up) nft flush set inet mvpc_kill trusted" in file.content
+        assert "systemctl --no-block start mvpc-vpn.service" in file.content
 
 
 def test_a_full_tunnel_refuses_everything_else_and_a_split_one_only_what_is_inside():
@@ -199,6 +257,13 @@ def laptop(tmp_path: Any) -> Laptop:
     [
         (0, '{"nftables": [{"chain": {"name": "output"}}]}', "on"),
         (0, '{"nftables": [{"metainfo": {}}, {"chain": {"name": "closed"}}]}', "closed"),
+        (0, '{"nftables": [{"set": {"name": "portal"}}, {"set": {"name": "trusted"}}]}', "on"),
+        (0, '{"nftables": [{"set": {"name": "trusted", "elem": ["wlan0"]}}]}', "trusted"),
+        (
+            0,
+            '{"nftables": [{"set": {"name": "trusted", "elem": [1]}}, {"set": {"name": "portal", "elem": [1]}}]}',
+            "portal",
+        ),
         (1, "", "off"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -288,7 +289,11 @@ def test_a_tunnel_that_the_gateway_refused_is_tried_again():
     made = bundle({"vpn": IKEV2}, identity=ENROLLED)
     timers = [part.name for part in made.component("vpn").resources if isinstance(part, Unit) and part.running]
     assert "mvpc-vpn.timer" in timers
-    assert "swanctl --initiate --child mvpc" in tunnel_files(made)["/etc/systemd/system/mvpc-vpn.service"].content
+    found = tunnel_files(made)
+    assert "ExecStart=/usr/local/lib/mvpc/tunnel keep" in found["/etc/systemd/system/mvpc-vpn.service"].content
+    assert found["/usr/local/lib/mvpc/tunnel"].mode == "0755"
+    told = json.loads(found["/etc/mvpc/tunnel.json"].content)
+    assert told["addresses"] == ["10.64.0.123", "fd6d:7670:6300::a40:7b"]
 
 
 def test_a_full_ikev2_tunnel_resolves_all_names_inside_and_a_split_one_only_its_domains():

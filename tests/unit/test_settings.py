@@ -228,6 +228,22 @@ vpn:
         ),
         ((SWITCHED, REVOKING), "1.yml:6: vpn.kill_switch.revocation_servers: is empty, so nobody says"),
         (
+            (SWITCHED, "vpn:\n  trusted_network:\n    wifi: {guest: present}"),
+            "2.yml:3: vpn.trusted_network.wifi.guest: is no network of wifi.networks with a certificate (wpa-eap)",
+        ),
+        (
+            (
+                SWITCHED,
+                network("ssid: A\nsecurity: sae\npsk: {secret: x}"),
+                "vpn: {trusted_network: {wifi: {lan: present}}}",
+            ),
+            "3.yml:1: vpn.trusted_network.wifi.lan: is no network of wifi.networks with a certificate (wpa-eap)",
+        ),
+        (
+            (SWITCHED, "vpn: {trusted_network: {probe: {name: x, authority: /ca.pem}}}"),
+            "2.yml:1: vpn.trusted_network.probe.ad",
+        ),
+        (
             (SWITCHED, "vpn:\n  kill_switch:\n    management: {10.1.0.1/8: present}"),
             "2.yml:3: vpn.kill_switch.management.10.1.0.1/8: must be a network range without host bits.",
         ),
@@ -242,6 +258,8 @@ def test_a_kill_switch_that_lets_the_tunnel_do_its_work_is_taken(root: Path):
     servers = "  kill_switch: {revocation_servers: {192.0.2.20: present}}\n"
     assert settings(root, SWITCHED).vpn.kill_switch.enabled
     assert settings(root, SWITCHED, f"{REVOKING}{servers}").vpn.kill_switch.enabled
+    trusting = f"{network(f'ssid: A{chr(10)}{EAP}')}vpn: {{trusted_network: {{wifi: {{lan: present}}}}}}\n"
+    assert settings(root, SWITCHED, trusting).vpn.trusted_network.wifi == {"lan": "present"}
     assert settings(root, SWITCHED, REVOKING.replace("identity:", "revocation: relaxed, identity:")).vpn.ikev2
 
 

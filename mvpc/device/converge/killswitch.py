@@ -12,14 +12,18 @@ SWITCH = "/etc/systemd/system/mvpc-kill.service"
 
 
 def kill_switch(machine: Machine) -> dict[str, Any] | None:
-    """`state` is on, off (it should be there), or closed (its file is damaged); None where there shall be none."""
+    """`state`, or None where there shall be no switch.
+
+    It is on; off, though it should be there; closed, since its file is damaged; portal or trusted, open for a while.
+    """
     if not look(machine.path(SWITCH)):
         return None
     ran = machine.run(["nft", "--json", "list", "table", "inet", "mvpc_kill"])
     if ran.code != 0:
         return {"state": "off"}
-    chains = {each["name"] for each in objects(ran.out, "chain")}
-    return {"state": "closed" if "closed" in chains else "on"}
+    filled = {each["name"] for each in objects(ran.out, "set") if each.get("elem")}
+    found = {"closed"} & {each["name"] for each in objects(ran.out, "chain")} | {"portal", "trusted"} & filled
+    return {"state": min(found, default="on")}  # in alphabetical order the most telling one comes first
 
 
 def objects(listing: str, kind: str) -> Iterable[Mapping[str, Any]]:

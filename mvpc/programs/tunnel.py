@@ -1,0 +1,303 @@
+#!/usr/bin/python3 -I
+"""Look after the tunnel of this laptop: bring it up, leave it out in a trusted network, let people sign in elsewhere.
+
+    keep    what the timer and NetworkManager's dispatcher call: see where the laptop is, and do what follows
+    portal  what people call: open the kill switch for a sign-in page, for some minutes
+    close   close it before
+
+Whatever opens the kill switch is an element of a set in the kernel that goes by itself, also when this program dies.
+Settings are in /etc/mvpc/tunnel.json; mvpc writes both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import syslog
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+SETTINGS = Path("/etc/mvpc/tunnel.json")
+NOTE = Path("/run/mvpc/portal.json")
+"""What to put back when the portal closes."""
+TABLE = ("inet", "mvpc_kill")
+TRUSTED_S = 180
+"""How long a proof counts; three times as long as the timer waits."""
+PROBE_S = 4
+HANDSHAKE_S = 8
+PEOPLE = (range(1000, 60000), range(65536, 1 << 32))
+"""User numbers of people (Debian policy 9.2.2); services have others."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what the first word says; the exit code."""
+    settings = json.loads(SETTINGS.read_text(encoding="utf-8"))
+    if argv == ["keep"]:
+        keep(settings)
+        return 0
+    if argv == ["portal"]:
+        return portal(settings, int(os.environ.get("SUDO_UID", os.getuid())))
+    if argv == ["close"]:
+        close(settings)
+        return 0
+    print("mvpc-tunnel: say keep, portal or close", file=sys.stderr)
+    return 2
+
+
+def keep(settings: Mapping[str, Any]) -> None:
+    """Find out where the laptop is; start the tunnel, or leave it out."""
+    mend_switch(settings)
+    ways = ways_out()
+    trusted = bool(ways) and all(proves(settings, each) for each in ways)
+    trust(settings, ways if trusted else [])
+    if trusted:
+        leave_out(settings)
+    elif not NOTE.exists():
+        start(settings)
+    elif not opened(settings, "portal") or comes_through(settings):
+        close(settings)
+
+
+# --- where the laptop is
+
+
+def ways_out() -> list[str]:
+    """The interfaces over which packets leave when there is no tunnel: those of the best default routes."""
+    found = []
+    for version in ("-4", "-6"):
+        routes = answer("ip", "-json", version, "route", "show", "default", "table", "main") or []
+        ways = [(int(each.get("metric", 0)), str(each["dev"])) for each in routes if "dev" in each]
+        found += [dev for _, dev in sorted(ways)[:1]]
+    return list(dict.fromkeys(found))
+
+
+def proves(settings: Mapping[str, Any], device: str) -> bool:
+    """Whether the network behind an interface has proved that it is one of ours."""
+    trusted = settings["trusted"]
+    return logged_in(trusted["connections"], device) or bool(
+        trusted["probe"] and answers_probe(trusted["probe"], device, settings["addresses"])
+    )
+
+
+def logged_in(connections: Sequence[str], device: str) -> bool:
+    """802.1X: NetworkManager has activated one of these keyfiles there, so its access point has proved itself."""
+    if not connections:
+        return False
+    active = said("nmcli", "--terse", "--fields", "FILENAME,DEVICE,STATE", "connection", "show", "--active")
+    return any(f"{keyfile}:{device}:activated" in active.splitlines() for keyfile in connections)
+
+
+def answers_probe(probe: Mapping[str, Any], device: str, own: Sequence[str]) -> bool:
+    """TLS with the server inside, over this interface and from its own address: never through the tunnel."""
+    version = 6 if ":" in probe["address"] else 4
+    for source in sources(device, version, own):
+        with suppress(OSError, ValueError), plain_socket(device, source, version) as bound:
+            bound.connect((probe["address"], probe["port"]))
+            with believing(probe["authority"]).wrap_socket(bound, server_hostname=probe["name"]):
+                return True
+    return False
+
+
+def sources(device: str, version: int, own: Sequence[str]) -> Iterator[str]:
+    """Addresses of the interface that are not the tunnel's; strongSwan puts its address there too."""
+    for interface in answer("ip", "-json", f"-{version}", "address", "show", "dev", device, "scope", "global") or []:
+        for each in interface.get("addr_info", ()):
+            if each.get("local") and each["local"] not in own:
+                yield each["local"]
+
+
+def plain_socket(device: str, source: str, version: int) -> socket.socket:
+    """A socket that sends over this interface alone; raises OSError."""
+    made = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.settimeout(PROBE_S)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        made.bind((source, 0))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def believing(authority: str) -> ssl.SSLContext:
+    """TLS 1.2 or newer that believes this authority and no other; raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=authority)
+    return context
+
+
+# --- the tunnel
+
+
+def start(settings: Mapping[str, Any]) -> None:
+    """Let the tunnel come up where it is neither up nor on its way."""
+    if settings["provider"] == "wireguard":
+        if not is_active(settings):
+            said("nmcli", "--wait", "20", "connection", "up", "id", settings["connection"])
+    elif not associations("INSTALLED", "CONNECTING"):
+        said("swanctl", "--initiate", "--child", "mvpc", "--timeout", "50")
+
+
+def leave_out(settings: Mapping[str, Any]) -> None:
+    """Take the tunnel down, or stop it from coming up."""
+    if settings["provider"] == "wireguard":
+        if is_active(settings):
+            said("nmcli", "connection", "down", "id", settings["connection"])
+    elif associations("INSTALLED", "ESTABLISHED", "CONNECTING"):
+        said("swanctl", "--terminate", "--ike", "mvpc", "--force", "--timeout", "5")
+
+
+def comes_through(settings: Mapping[str, Any]) -> bool:
+    """Whether the gateway answers by now; WireGuard's connection takes all traffic, so it goes again where not."""
+    start(settings)
+    if settings["provider"] != "wireguard":
+        return is_through(settings)
+    for _ in range(HANDSHAKE_S):
+        if is_through(settings):
+            return True
+        time.sleep(1)
+    leave_out(settings)
+    return False
+
+
+def is_through(settings: Mapping[str, Any]) -> bool:
+    """Whether the gateway has answered, as far as the laptop knows."""
+    return has_handshake() if settings["provider"] == "wireguard" else associations("INSTALLED")
+
+
+def is_active(settings: Mapping[str, Any]) -> bool:
+    """Whether NetworkManager has the tunnel up, whatever the gateway says."""
+    return settings["connection"] in said("nmcli", "-t", "-f", "NAME", "connection", "show", "--active").splitlines()
+
+
+def has_handshake() -> bool:
+    """Whether the WireGuard gateway has answered within three minutes."""
+    words = said("wg", "show", "all", "latest-handshakes").split()[2::3]
+    return any(time.time() - int(each) < 180 for each in words if each.isdigit())
+
+
+def associations(*states: str) -> bool:
+    """Whether strongSwan has an association in one of these states."""
+    listed = said("swanctl", "--list-sas", "--ike", "mvpc")
+    return any(state in listed for state in states)
+
+
+# --- the kill switch
+
+
+def mend_switch(settings: Mapping[str, Any]) -> None:
+    """Load the switch again where somebody has flushed it."""
+    if settings["kill_switch"] and answer("nft", "--json", "list", "table", *TABLE) is None:
+        log("the kill switch was gone; it is loaded again")
+        said("systemctl", "restart", "--", "mvpc-kill.service")
+
+
+def trust(settings: Mapping[str, Any], devices: Sequence[str]) -> None:
+    """Open the switch for these interfaces for a while, and for no others."""
+    if not settings["kill_switch"]:
+        return
+    before = opened(settings, "trusted")
+    put("trusted", devices, TRUSTED_S)
+    if set(before) != set(devices):
+        log(f"trusted network on {', '.join(devices)}" if devices else "no trusted network any more")
+
+
+def put(name: str, devices: Sequence[str], seconds: int) -> None:
+    """Give a set of the switch these interfaces and no others, in one transaction; they go by themselves."""
+    coming = [f'add element inet mvpc_kill {name} {{ "{each}" timeout {seconds}s }}' for each in devices]
+    said("nft", "-f", "-", stdin="\n".join([f"flush set inet mvpc_kill {name}", *coming, ""]))
+
+
+def opened(settings: Mapping[str, Any], name: str) -> list[str]:
+    """The interfaces in a set of the switch."""
+    listing = answer("nft", "--json", "list", "set", *TABLE, name) if settings["kill_switch"] else None
+    sets = [each["set"] for each in (listing or {}).get("nftables", ()) if "set" in each]
+    return [str(each["elem"]["val"]) for found in sets for each in found.get("elem", ())]
+
+
+# --- signing in
+
+
+def portal(settings: Mapping[str, Any], user: int) -> int:
+    """Open the switch for a sign-in page over the interfaces that packets would leave by; the exit code."""
+    ways, minutes = ways_out(), settings["portal_minutes"]
+    refusal = refused(settings, user, ways)
+    if refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    names = {each: domains(each) for each in ways}
+    NOTE.parent.mkdir(mode=0o755, exist_ok=True)
+    if not NOTE.exists():
+        NOTE.write_text(json.dumps(names), encoding="utf-8")
+    leave_out(settings)
+    for each in ways:
+        said("resolvectl", "domain", each, "~.")
+    put("portal", ways, minutes * 60)
+    log(f"user {user} opened the kill switch for a sign-in page on {', '.join(ways)} for {minutes} min")
+    print(f"For {minutes} minutes web pages and names are reached without the tunnel. Open a browser and sign in.")
+    print("It closes by itself, at once when the tunnel is up; by hand: mvpc-portal close")
+    return 0
+
+
+def refused(settings: Mapping[str, Any], user: int, ways: Sequence[str]) -> str:
+    """Why the switch is not opened; empty when it is."""
+    if user and not any(user in numbers for numbers in PEOPLE):
+        return "This is for people, not for services."
+    if not (settings["kill_switch"] and settings["full"] and settings["portal_minutes"]):
+        return "There is no kill switch here that people may open."
+    if not ways:
+        return "There is no network to sign in to. Connect to it first."
+    return "The tunnel is up, so there is nothing to sign in to." if is_through(settings) else ""
+
+
+def close(settings: Mapping[str, Any]) -> None:
+    """Take back all that a portal needed, and start the tunnel."""
+    if settings["kill_switch"]:
+        put("portal", [], 0)
+    with suppress(OSError, ValueError):
+        for each, former in json.loads(NOTE.read_text(encoding="utf-8")).items():
+            said("resolvectl", "domain", each, *(former or [""]))
+        NOTE.unlink()
+        log("the kill switch is closed again after a sign-in page")
+    start(settings)
+
+
+def domains(device: str) -> list[str]:
+    """The domains that systemd-resolved asks this interface's servers for; `Link 2 (wlan0): ~. mv.example`."""
+    return said("resolvectl", "domain", device).partition("):")[2].split()
+
+
+# --- the laptop
+
+
+def log(what: str) -> None:
+    """Tell the journal."""
+    syslog.openlog("mvpc-tunnel", facility=syslog.LOG_AUTH)
+    syslog.syslog(syslog.LOG_NOTICE, what)
+
+
+def answer(*argv: str) -> Any:
+    """The JSON that a command prints; None when it fails."""
+    with suppress(ValueError):
+        return json.loads(said(*argv))
+    return None
+
+
+def said(*argv: str, stdin: str = "") -> str:
+    """What a command prints when it succeeds; a laptop without a network is no error."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        ran = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+        return ran.stdout if ran.returncode == 0 else ""
+    return ""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
