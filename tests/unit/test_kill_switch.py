@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mvpc.cli.status import _facts_line
 from mvpc.device.converge.guard import farewells, is_guarded
 from mvpc.device.converge.killswitch import kill_switch
 from mvpc.device.converge.machine import Machine, Ran
@@ -270,6 +271,22 @@ def laptop(tmp_path: Any) -> Laptop:
 def test_the_laptop_tells_how_its_switch_is(laptop: Laptop, code: int, said: str, state: str):
     laptop.said = Ran(code, said)
     assert kill_switch(laptop) == {"state": state}
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("on", "kill switch on"),
+        ("off", "kill switch NOT LOADED"),
+        ("portal", "kill switch open for a sign-in page"),
+        ("trusted", "kill switch open, trusted network"),
+        ("closed", "kill switch shut: its rules are damaged, roll out again"),
+        ("\x1b[31m", "kill switch unknown"),
+    ],
+)
+def test_the_helpdesk_sees_it_in_one_glance(state: str, words: str):
+    assert _facts_line({"vpn": {"state": "up"}, "kill_switch": {"state": state}}) == f"vpn up · {words}"
+    assert _facts_line({"vpn": {"state": "up"}, "kill_switch": None}) == "vpn up"
 
 
 def test_a_laptop_without_a_switch_does_not_even_ask(laptop: Laptop):
