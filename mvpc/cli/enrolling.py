@@ -63,7 +63,7 @@ def enroll(laptop: str, *, words: str) -> None:
         generation = _enrol_visited(project, device, words)
     say("certified; installing")
     component = Fleet(project, on=today()).compile(device).bundle.component("identity")
-    visitor = _visitor(project)
+    visitor = visitor_of(project)
     visitor.install(device, component, generation=generation)
     if trusted := host_authority(project):
         visitor.prove(device, trusted)
@@ -74,7 +74,7 @@ def enroll(laptop: str, *, words: str) -> None:
 
 def _enrol_visited(project: Project, device: Device, words: str) -> int:
     """Enrol a laptop that is asked over SSH; returns the generation of its ledger."""
-    applicant, signers, visitor = applicant_of(project, device, _ask_token()), authorities(project), _visitor(project)
+    applicant, signers, visitor = applicant_of(project, device, _ask_token()), authorities(project), visitor_of(project)
     curve, fresh = signers.rules.device_curve, applicant.needs_fresh_key
     seams = _seams(project, signers, words)
     return enrol(applicant, seams, lambda found: visitor.ask(found, curve, word_list(), fresh=fresh)).generation
@@ -151,7 +151,8 @@ def _ask_token() -> Secret:
     return Secret(text.strip())
 
 
-def _visitor(project: Project) -> Visitor:
+def visitor_of(project: Project) -> Visitor:
+    """Visits the laptops of a project, as it logs in on them."""
     return Visitor(
         user=project.ssh_user,
         port=project.ssh_port,

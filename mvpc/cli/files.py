@@ -9,15 +9,15 @@ from pathlib import Path
 from mvpc.errors import InputError
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write the file whole or not at all: whoever reads it sees the old text or the new one."""
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Write the file whole or not at all: whoever reads it sees the old content or the new one."""
     target = path.resolve()
     if target.exists() and not target.is_file():
         raise InputError("this is no file that could be replaced", where=str(path))
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
     try:
-        with fresh.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with fresh.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(target)

@@ -13,12 +13,14 @@ import typer
 from mvpc.chances import MARKER, Chances
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import actor, current_project, now, today
+from mvpc.cli.files import replace_file
 from mvpc.cli.options import JsonOption
 from mvpc.cli.words import count
-from mvpc.errors import InputError
+from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.images import Image, find_image
 from mvpc.inventory.difference import difference
 from mvpc.lab import Lab, Laptop, LaptopKind, LaptopSpec
+from mvpc.lab.desktop import PORT, SECONDS, Screen, desktop_program, parse_screen
 from mvpc.lab.gateway import NAME_SERVER, WEB_NAME
 from mvpc.model import Device, LifeCycle
 from mvpc.organisation import Authority, load_organisation
@@ -127,6 +129,27 @@ def down(
 
 
 @app.command()
+def desktop(
+    laptop: Annotated[str, typer.Argument(help="Hostname.")],
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Write a picture of the screen there, as PNG.")
+    ] = None,
+) -> None:
+    """Log a person in on a screen of its own, and say how to look at it. For images with a desktop."""
+    project = current_project()
+    if laptop not in {each.hostname for each in _lab().list()}:
+        raise NotFoundError(f"the lab has no laptop {laptop}", hint="See `mvpc lab list`")
+    with Reader(project.database) as reader:
+        device = reader.find(laptop)
+    screen = _screen(project, device, picture=picture is not None)
+    if picture:
+        replace_file(picture, screen.picture)
+        say(f"the screen of {laptop} is in {picture}")
+    say(f"{screen.person} is logged in on {laptop} ({screen.session})")
+    say(f"Look: a VNC viewer at {device.address}:{PORT}, password {screen.password}")
+
+
+@app.command()
 def simulate(
     number: Annotated[int, typer.Argument(min=1, max=100_000, help="How many laptops.")],
     folder: Annotated[Path | None, typer.Option(help="Where; default: .mvpc-simulated in the project folder.")] = None,
@@ -163,6 +186,16 @@ def _lab() -> Lab:
     except ValueError as error:
         raise InputError(f"lab.addresses is no network ({error})", where="mvpc.toml") from error
     return Lab(project.lab_home, project.lab_bridge, addresses)
+
+
+def _screen(project: Project, device: Device, *, picture: bool) -> Screen:
+    from mvpc.cli.enrolling import visitor_of  # noqa: PLC0415 - loads the certificates
+
+    said = visitor_of(project).say(device, desktop_program(picture=picture), seconds=SECONDS)
+    try:
+        return parse_screen(said)
+    except LabError as error:
+        raise LabError(error.problems[0].what, where=device.hostname, hint=error.problems[0].hint) from error
 
 
 def _specs(prefix: str, kind: LaptopKind, number: int) -> list[LaptopSpec]:

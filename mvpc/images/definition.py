@@ -19,6 +19,22 @@ OS_OF_SUITE = {"bookworm": "debian-12", "trixie": "debian-13"}
 NEEDED = frozenset({"systemd-sysv", "openssh-server", "python3", "sudo"})
 """Without these packages mvpc could not log in to the laptop or configure it."""
 
+DESKTOPS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "gnome": (
+        *("gdm3", "gnome-session", "gnome-shell", "gnome-control-center", "gnome-keyring", "libpam-gnome-keyring"),
+        *("nautilus", "gvfs-backends", "gvfs-fuse", "gnome-terminal", "gnome-text-editor", "gnome-backgrounds"),
+        *("pipewire-audio", "network-manager-gnome", "xdg-user-dirs", "fonts-cantarell", "fonts-dejavu-core"),
+    ),
+    "kde": (
+        *("sddm", "sddm-theme-debian-breeze", "plasma-desktop", "plasma-workspace", "kwin-wayland", "systemsettings"),
+        *("dolphin", "kio-extras", "konsole", "kate", "plasma-nm", "plasma-pa", "powerdevil", "kscreen", "bluedevil"),
+        *("pipewire-audio", "xdg-desktop-portal-kde", "xdg-user-dirs", "fonts-dejavu-core"),
+    ),
+}
+"""Desktop -> log-in screen, session, settings, files, terminal, editor, sound and network. Debian's own tasks
+(gnome-core, kde-plasma-desktop) bring viewers and mail programs as well: those are chosen in profiles."""
+
 
 def _without_slash(url: str) -> str:
     return url.rstrip("/")
@@ -78,6 +94,8 @@ class ImageDefinition(_Strict):
     mirror: Url | None = None
     """Debian archive; null is the one that the controller's own apt uses."""
     security_mirror: Url | None = None
+    desktop: Literal["none", "gnome", "kde"] = "none"
+    """What people see: its packages come in addition to those that are listed."""
     packages: tuple[PackageName, ...] = Field(min_length=1)
     accounts: dict[Name, Account] = Field(min_length=1)
     desk: Desk | None = None
@@ -87,6 +105,11 @@ class ImageDefinition(_Strict):
     def os(self) -> str:
         """What the inventory calls this operating system: `debian-13`."""
         return OS_OF_SUITE[self.suite]
+
+    @property
+    def all_packages(self) -> tuple[str, ...]:
+        """Those of the list and of the desktop, each once."""
+        return tuple(dict.fromkeys((*self.packages, *DESKTOPS[self.desktop])))
 
 
 def load_definition(folder: Path) -> ImageDefinition:

@@ -51,7 +51,7 @@ def _arguments(definition: ImageDefinition, sources: Sequence[Archive], rootfs: 
         "--mode=root",
         "--format=directory",
         f"--variant={definition.variant}",
-        f"--include={','.join(definition.packages)}",
+        f"--include={','.join(definition.all_packages)}",
         *(f"--aptopt={option}" for option in trust_options()),
         definition.suite,
         str(rootfs),

@@ -29,7 +29,9 @@ class Recipe:
         content = {
             "format": FORMAT,
             "architecture": self.architecture,
-            "definition": self.definition.model_dump(mode="json", exclude={"desk"}),  # it is in the files
+            # A desk is in the files, and a desktop is its packages.
+            "definition": self.definition.model_dump(mode="json", exclude={"desk", "desktop"})
+            | {"packages": self.definition.all_packages},
             "sources": [asdict(source) for source in self.sources],
             "files": files(self.definition, self.sources),
         }

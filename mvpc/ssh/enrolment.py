@@ -14,7 +14,7 @@ from mvpc.device.enrolment import KeyRequest, enrolment_program, parse_key_reque
 from mvpc.enrolment import EnrolmentError
 from mvpc.errors import MvpcError
 from mvpc.model import Component, Device, Reach
-from mvpc.ssh.session import Login, NotReachedError, connect, exchange, load_key
+from mvpc.ssh.session import ANSWER_SECONDS, Login, NotReachedError, connect, exchange, load_key
 from mvpc.ssh.trust import HostAuthority
 from mvpc.text import safe
 
@@ -36,7 +36,7 @@ class Visitor:
             EnrolmentError: what answers is not the laptop in the inventory.
             MvpcError: it was not reached, or cannot make a key.
         """
-        text = self._say(device, enrolment_program(device.hostname, curve, words, fresh=fresh))
+        text = self.say(device, enrolment_program(device.hostname, curve, words, fresh=fresh))
         try:
             return parse_key_request(text)
         except ValueError as error:
@@ -50,7 +50,7 @@ class Visitor:
         """
         request = _request(device, "apply", generation=generation, undo=undo_source())
         try:
-            text = self._say(device, program(request | {"components": [component_to_dict(component)]}))
+            text = self.say(device, program(request | {"components": [component_to_dict(component)]}))
             answer = parse_answer(text)
             problem = answer.error or next((part.error for part in answer.components if part.error), "")
         except ValueError as error:
@@ -71,17 +71,23 @@ class Visitor:
         visitor, stranger = replace(self, authority=authority), replace(device, host_key="")
         for seconds in (1, 2, 4, 0):
             try:
-                visitor._say(stranger, program(_request(device, "probe")))  # noqa: SLF001 - another self
+                visitor.say(stranger, program(_request(device, "probe")))
                 return
             except MvpcError:
                 if not seconds:
                     raise
                 time.sleep(seconds)
 
-    def _say(self, device: Device, text: str) -> str:
+    def say(self, device: Device, text: str, *, seconds: int = ANSWER_SECONDS) -> str:
+        """Run a program on the laptop, as root; returns what it prints within so many seconds.
+
+        Raises:
+            EnrolmentError: what answers is not the laptop in the inventory.
+            MvpcError: it was not reached, or did not run the program.
+        """
         login = Login(user=self.user, port=self.port, key=load_key(self.key, now=self.now()), authority=self.authority)
         try:
-            return exchange(device, login, connect(device, self.port), text)
+            return exchange(device, login, connect(device, self.port), text, seconds=seconds)
         except NotReachedError as reason:
             kind = EnrolmentError if reason.reach is Reach.REFUSED else MvpcError
             raise kind(safe(reason, limit=300), where=device.hostname) from reason

@@ -10,6 +10,7 @@ from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.images import Archive, ImageDefinition, find_image, load_definition
 from mvpc.images.recipe import recipe_for
 from mvpc.images.system import files
+from mvpc.lab.onscreen import NEEDED
 
 GOOD = """\
 suite: trixie
@@ -196,6 +197,39 @@ def test_the_digest_changes_with_the_definition_the_archive_and_the_architecture
     assert here != recipe_for(more, targets=OWN, architecture="amd64").digest
     assert here != recipe_for(image, targets=OWN, architecture="arm64").digest
     assert here != recipe_for(image, targets=["http://other.example/debian bookworm main"], architecture="amd64").digest
+
+
+@pytest.mark.parametrize(
+    ("desktop", "session", "log_in"), [("gnome", "gnome-shell", "gdm3"), ("kde", "plasma-desktop", "sddm")]
+)
+def test_a_desktop_brings_its_session_and_a_log_in_screen(tmp_path, desktop, session, log_in):
+    plain = definition(tmp_path)
+    image = definition(tmp_path / "more", f"{GOOD}desktop: {desktop}\n")
+
+    assert {session, log_in, *plain.all_packages} <= {*image.all_packages}
+    assert len(image.all_packages) == len({*image.all_packages})
+
+
+def test_a_desktop_changes_the_digest_and_none_does_not(tmp_path):
+    def digest(place: str, text: str) -> str:
+        return recipe_for(definition(tmp_path / place, text), targets=OWN, architecture="amd64").digest
+
+    assert digest("a", GOOD) == digest("b", f"{GOOD}desktop: none\n")
+    assert len({digest(name, f"{GOOD}desktop: {name}\n") for name in ("none", "gnome", "kde")}) == 3
+
+
+def test_another_desktop_is_refused(tmp_path):
+    assert problems(tmp_path, f"{GOOD}desktop: xfce\n") == [
+        "images/standard/image.yml:5: desktop: input should be 'none', 'gnome' or 'kde'."
+    ]
+
+
+def test_the_shipped_desktop_image_is_valid_and_has_somebody_to_log_in():
+    image = load_definition(Path(__file__).parents[2] / "images" / "desktop")
+
+    assert image.desktop == "gnome"
+    assert [account.sudo for name, account in image.accounts.items() if name != "mvpc-admin"] == ["none"]
+    assert {*NEEDED.values()} <= {*image.packages}
 
 
 def test_an_image_that_was_not_built_says_how_to_build_it(tmp_path):
