@@ -28,7 +28,7 @@ return {
   status: states[Services.policies.status],
   policies: Services.policies.getActivePolicies(),
   preferences: Object.fromEntries(names.map(known)),
-  locales: Services.locale.requestedLocales,
+  locale: Services.locale.appLocaleAsBCP47,
 };
 """
 
