@@ -11,6 +11,7 @@ from mvpc.model import COMPONENTS, Bundle, Device, RoleRun, Scalar, Source
 from mvpc.profiles import Merged, dotted, flatten
 from mvpc.render import Renderer
 from mvpc.settings import Profile, Profiles, Settings, secret_problems
+from mvpc.software.releases import missing_products
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,7 @@ class Compiler:
         self._profiles = profiles
         self._renderer = renderer
         self._stacks: dict[Profile, _Stack] = {}
+        self._complete: set[tuple[Profile, str]] = set()
 
     def compile(self, device: Device, ressort: str, former_roles: Sequence[str] = ()) -> Compiled:
         """The bundle of one laptop; `former_roles` are roles of the site that it had.
@@ -42,8 +44,15 @@ class Compiler:
             workplace=device.workplace, ressort=ressort, authority=device.authority, hostname=device.hostname
         )
         stack = self._stack(profile)
+        self._refuse_missing(device, profile)
         bundle = self._renderer.render(device, profile.settings, stack.inputs, former_roles)
         return Compiled(bundle=bundle, settings=profile.settings, sources=stack.sources)
+
+    def _refuse_missing(self, device: Device, profile: Profile) -> None:
+        if (profile, device.os) not in self._complete:
+            if problems := tuple(missing_products(device, profile, self._profiles.catalogue)):
+                raise InputError.of(problems)
+            self._complete.add((profile, device.os))
 
     def _stack(self, profile: Profile) -> _Stack:
         if profile not in self._stacks:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mvpc.catalogue.kinds import Presence
-from mvpc.catalogue.products import Kit, Product, WebService
+from mvpc.catalogue.products import Kit, PackagedProduct, Product, WebService
 from mvpc.errors import InputError, Problem
 from mvpc.model import Source
 from mvpc.profiles import Merged, in_order, suggestion
@@ -98,8 +98,9 @@ class _Choosing:
             for other in self.catalogue[name].replaces:
                 self._replace(name, other)
         for name in self._present():
-            self.problems += self._clashes(name)
+            self.problems += [*self._clashes(name), *self._pins_in_vain(name)]
             self._fill(name)
+        self.problems += self._rivals()
 
     def _unpack(self, kit: str) -> None:
         found = self.catalogue[kit]
@@ -132,6 +133,27 @@ class _Choosing:
         if isinstance(product, WebService) and product.smart_card and not self._reads_cards():
             step = "Choose one: mvpc catalogue list --function 'smart cards'"
             yield self._problem(path, f"{name} needs a product for smart cards", step)
+
+    def _pins_in_vain(self, name: str) -> Iterator[Problem]:
+        """Versions for releases on which the product does not exist."""
+        product = self.catalogue[name]
+        for release, version in self.choices[name].version.items():
+            if version and isinstance(product, PackagedProduct) and not product.packages_for(release):
+                what = f"{name} has no packages for {release}"
+                yield self._problem((name, "version", release), what, "Remove the version")
+
+    def _rivals(self) -> Iterator[Problem]:
+        """Products that shall both open the same type of file before all others."""
+        first: dict[str, str] = {}
+        for name in self._present():
+            product = self.catalogue[name]
+            if not isinstance(product, PackagedProduct) or not self.choices[name].preferred:
+                continue
+            for rival in dict.fromkeys(first[kind] for kind in product.opens if kind in first):
+                shared = next(kind for kind in product.opens if first.get(kind) == rival)
+                what = f"{rival}, preferred by {self._place_below(rival)(('preferred',))}, opens {shared} as well"
+                yield self._problem((name, "preferred"), what, "Write preferred: false for one of them")
+            first |= dict.fromkeys(product.opens, name)
 
     def _reads_cards(self) -> bool:
         return any(getattr(self.catalogue[name], "function", "") == "smart cards" for name in self._present())

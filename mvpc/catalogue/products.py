@@ -32,7 +32,17 @@ from mvpc.catalogue.kinds import (
     as_tuple,
 )
 from mvpc.catalogue.settings import Setting, name_findings, settings_model
-from mvpc.strict import Finding, StrictModel, refuse_all
+from mvpc.strict import Finding, StrictModel, refuse, refuse_all
+
+
+def _by_release(value: Any) -> Any:
+    if isinstance(value, str):
+        raise refuse("must say for which release", 'Write version: {debian-13: "12.2.0-1"}')
+    return value
+
+
+Versions = Annotated[Mapping[Release, Version | None], BeforeValidator(_by_release)]
+"""Release -> exact version."""
 
 
 class FileTemplate(StrictModel):
@@ -158,7 +168,7 @@ class PackagedProduct(Product):
     def fields(self) -> dict[str, Any]:
         """State, pinned versions, and whether it comes first and starts at log-in where that has a meaning."""
         pin: Any = Field({}, description="Exact version for each release that has one; nothing means the newest.")
-        fields = {**super().fields, "version": (Mapping[Release, Version | None], pin)}
+        fields = {**super().fields, "version": (Versions, pin)}
         if self.desktop and self.opens:
             fields["preferred"] = bool | None, Field(None, description="Whether it opens its files before all others.")
         if self.desktop:

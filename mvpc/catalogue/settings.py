@@ -68,7 +68,11 @@ class Setting(StrictModel):
         if (self.type == "choice") != bool(self.choices):
             findings.append(Finding(("choices",), "belongs to type choice, and to no other", "Add or remove it"))
         elif not self._default_fits():
-            findings.append(Finding(("default",), "is no value of this type", "Write one, or remove it"))
+            findings.append(
+                Finding(
+                    ("default",), "is no value that a profile could give", "Look at type, choices, minimum and maximum"
+                )
+            )
         if self.type != "integer" and (self.minimum, self.maximum) != (None, None):
             findings.append(Finding(("type",), "has no minimum and maximum", "Only an integer has them"))
         refuse_all(findings)

@@ -53,7 +53,7 @@ def check_all(
     problems, codes = _possible(fleet, devices)
     secrets = None if without_secrets else usable_key(fleet.secrets)
     report = check(fleet.profiles, codes, secrets=secrets)
-    found = in_order((*problems, *report.problems)) or _rendered_problems(fleet, codes)
+    found = in_order((*problems, *report.problems)) or _rendered_problems(fleet, codes, devices)
     if as_json:
         _check_as_json(report, found, devices)
     else:
@@ -69,11 +69,12 @@ def _unreadable_roles(fleet: Fleet) -> Iterator[Problem]:
         yield from syntax_problems(fleet.project.root, fleet.profiles.roles)
 
 
-def _rendered_problems(fleet: Fleet, codes: Sequence[Codes]) -> list[Problem]:
+def _rendered_problems(fleet: Fleet, codes: Sequence[Codes], devices: Sequence[Device]) -> list[Problem]:
     """What only shows when bundles are rendered: keyfiles that are no good, policies that fail, roles."""
     from mvpc.cli.trial import software_problems  # noqa: PLC0415 - loads the renderer
 
-    return in_order((*keyfile_problems(fleet, codes), *software_problems(fleet, codes), *_unreadable_roles(fleet)))
+    software = software_problems(fleet, codes, devices)
+    return in_order((*keyfile_problems(fleet, codes), *software, *_unreadable_roles(fleet)))
 
 
 def _possible(fleet: Fleet, devices: Sequence[Device]) -> tuple[list[Problem], list[Codes]]:

@@ -6,6 +6,7 @@ Templates come from the catalogue and values from profiles. JSON and XML are par
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -41,10 +42,16 @@ def written(template: str, kind: str, values: Mapping[str, Any]) -> str:
     try:
         text = _environment(kind).from_string(template).render(values)
     except TemplateError as error:
-        raise BadTemplateError(error.message or "the template fails", getattr(error, "lineno", 0)) from error
+        raise BadTemplateError(error.message or "the template fails", _line(error)) from error
     except (TypeError, ArithmeticError, LookupError) as error:
-        raise BadTemplateError(f"the template fails ({type(error).__name__})") from error
+        raise BadTemplateError(f"the template fails ({type(error).__name__})", _line(error)) from error
     return _FINISHED[kind](text)
+
+
+def _line(error: Exception) -> int:
+    """The line of the template: Jinja writes it into the traceback, unless the template cannot even be read."""
+    lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == "<template>"]
+    return getattr(error, "lineno", 0) or next((line for line in reversed(lines) if line), 0)
 
 
 @cache

@@ -114,10 +114,10 @@ def test_a_wrong_entry_is_refused_at_its_line(tmp_path: Path, old: str, new: str
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("default: 3", "default: 10", "default: is no value of this type"),
-        ("default: 3", "default: three", "default: is no value of this type"),
+        ("default: 3", "default: 10", "default: is no value that a profile could give"),
+        ("default: 3", "default: three", "default: is no value that a profile could give"),
         ("type: integer", "type: number", "type: must be 'boolean', 'integer'"),
-        ("type: integer", "type: text", "default: is no value of this type"),
+        ("type: integer", "type: text", "default: is no value that a profile could give"),
         ("minimum: 1, maximum: 9", "pattern: '('", "pattern: is no regular expression for a text"),
         ("default: 3", "choices: [a]", "choices: belongs to type choice"),
     ],
@@ -161,11 +161,12 @@ def test_the_place_of_a_key_is_found(tmp_path: Path):
     ("format_", "content", "said"),
     [
         ("json", '{"a": {{ depth }}', ":14: files.0.content: the result is no JSON"),
-        ("json", '{"a": {{ dept }}}', ":14: files.0.content: 'dept' is undefined"),
+        ("json", '{"a": {{ dept }}}', ":15: files.0.content: 'dept' is undefined"),
+        ("plain", "{{ depth }}\n      {{ dept }}", ":16: files.0.content: 'dept' is undefined"),
         ("xml", "<a>{{ depth }}</b>", ":14: files.0.content: the result is no XML"),
         ("plain", "a\n      {% if depth %}", ":16: files.0.content: Unexpected end of template"),
-        ("plain", "{{ none }}", ":14: files.0.content: the template fails (TypeError)"),
-        ("plain", "{{ ''.__class__ }}", ":14: files.0.content: access to attribute '__class__'"),
+        ("plain", "{{ none }}", ":15: files.0.content: the template fails (TypeError)"),
+        ("plain", "{{ ''.__class__ }}", ":15: files.0.content: access to attribute '__class__'"),
     ],
 )
 def test_a_template_that_fails_is_named_before_a_laptop_needs_it(tmp_path: Path, format_: str, content: str, said: str):

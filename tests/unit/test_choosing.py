@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mvpc.catalogue import Choice
+from mvpc.catalogue import Choice, load_catalogue
 from mvpc.errors import InputError
 from mvpc.settings import Profile, Profiles, effective
+from mvpc.software.releases import missing_products
+from mvpc.testing import a_device
 
 HEAD = "name: X\nfunction: pdf\nlicence: MIT\nsource: https://x.example/\ndescription: x\nverify: [{argv: [x]}]\n"
 CATALOGUE = {
@@ -18,6 +20,8 @@ CATALOGUE = {
     + "  depth: {type: integer, minimum: 1, maximum: 9, default: 3, description: Depth.}\n"
     + "  mode: {type: choice, choices: [a, b], default: a, description: Mode.}\n"
     + "  marks: {type: urls, description: Marks.}\n",
+    "viewer": HEAD + "packages: [viewer]\ndesktop: viewer.desktop\nopens: [image/tiff, application/pdf]\n",
+    "snap": HEAD + "packages: [snap]\nreleases: {ubuntu-24.04: []}\n",
     "rival": HEAD + "packages: [rival]\nconflicts: [firefox]\n",
     "akte": "name: A\nkind: web\nfunction: records\ndescription: a\nurl: https://akte.example/\nrequires: [firefox]\n",
     "card": "name: C\nkind: web\nfunction: records\ndescription: c\nurl: https://c.example/\nsmart_card: true\n",
@@ -193,6 +197,14 @@ def test_explain_says_who_took_the_place(tmp_path: Path):
             "",
             "base.yml:2: software.akte.state: akte needs firefox. Write firefox: present, or akte: absent.",
         ),
+        (
+            "okular: {state: present, preferred: true}",
+            "viewer: {state: present, preferred: true}",
+            (
+                "ressorts/fm.yml:2: software.viewer.preferred: okular, preferred by base.yml:2, opens application/pdf "
+                "as well. Write preferred: false for one of them."
+            ),
+        ),
     ],
 )
 def test_choices_that_do_not_go_together_name_both_places(tmp_path: Path, base: str, ressort: str, said: str):
@@ -224,3 +236,32 @@ def test_a_setting_of_a_product_can_be_locked(tmp_path: Path):
 def test_a_lock_on_what_no_product_has_is_refused(tmp_path: Path, lock: str):
     with pytest.raises(InputError, match="no setting is called"):
         profile(tmp_path, f"lock: [{lock}]\n")
+
+
+# --- releases --------------------------------------------------------------------------------
+
+
+def test_a_version_for_a_release_without_the_product_is_refused_at_its_line(tmp_path: Path):
+    said = problems(tmp_path, 'snap: {state: present, version: {debian-13: "1.0-1", ubuntu-24.04: "1.0-1"}}')
+    assert said == [
+        "base.yml:2: software.snap.version.ubuntu-24.04: snap has no packages for ubuntu-24.04. Remove the version."
+    ]
+
+
+def test_a_version_without_its_release_is_refused_with_an_example(tmp_path: Path):
+    assert problems(tmp_path, 'snap: {state: present, version: "1.0-1"}') == [
+        'base.yml:2: software.snap.version: must say for which release. Write version: {debian-13: "12.2.0-1"}.'
+    ]
+
+
+def test_a_product_that_a_laptop_cannot_have_is_said_at_the_line_that_chose_it(tmp_path: Path):
+    found = profile(tmp_path, _layer("kit: present"), _layer("snap: present"))
+    ubuntu, debian = a_device("nb-1", os="ubuntu-24.04"), a_device("nb-2", os="debian-13")
+    catalogue = load_catalogue(tmp_path)
+    assert [str(each) for each in missing_products(ubuntu, found, catalogue)] == [
+        (
+            "profiles/ressorts/fm.yml:2: software.snap.state: snap has no packages for ubuntu-24.04, which nb-1 has. "
+            "Write snap: absent for such laptops, or add the packages to profiles/catalogue/snap.yml."
+        )
+    ]
+    assert [*missing_products(debian, found, catalogue)] == []

@@ -384,3 +384,15 @@ def test_what_networkmanager_refuses_is_said_before_any_laptop_gets_it(project: 
     result = run(project, "check", "--without-secrets")
     assert result.exit_code == 2
     assert "profiles/authorities/zdmv.yml: connection mvpc-wifi-bad: Error: bad network." in result.output
+
+
+# --- what a laptop cannot have ---------------------------------------------------------------
+
+
+def test_a_product_that_a_laptop_cannot_have_is_found_by_the_check_and_by_a_plan(project: Path):
+    write(project, "catalogue/qpdf.yml", QPDF + "releases: {debian-13: []}\n")
+    said = "profiles/base.yml:8: software.qpdf.state: qpdf has no packages for debian-13, which nb-000123 has."
+    checked = run(project, "check")
+    assert (checked.exit_code, said in " ".join(checked.output.split())) == (2, True)
+    planned = CliRunner().invoke(app, ["--project", str(project), "plan", "--no-ask"])
+    assert (planned.exit_code, said in " ".join(planned.output.split())) == (2, True)

@@ -236,12 +236,6 @@ def test_the_preferred_program_opens_a_type_of_file_first(rendered: Any):
     assert "\napplication/pdf=xpdf.desktop;org.kde.okular.desktop;\n" in defaults
 
 
-def test_two_preferred_programs_for_one_type_are_an_error(rendered: Any):
-    preferred = {"state": "present", "preferred": True}
-    with pytest.raises(InputError, match=r"okular and xpdf are both preferred for application/pdf"):
-        rendered({"okular": preferred, "xpdf": dict(preferred)})
-
-
 def test_a_program_starts_at_log_in_where_the_profile_says_so(rendered: Any):
     found = files(rendered({"thunderbird": {"state": "present", "autostart": True}}))
     assert found["/etc/xdg/autostart/mvpc-thunderbird.desktop"].target == "/usr/share/applications/thunderbird.desktop"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mvpc.errors import InputError
 from mvpc.model import File
 from mvpc.render.software.chosen import Chosen
 from mvpc.render.template import fill
@@ -15,11 +14,7 @@ _MIME = "/etc/xdg/mimeapps.list"
 
 
 def menu_entries(chosen: Chosen) -> Iterator[File]:
-    """Files below /usr/share/applications and /etc/xdg.
-
-    Raises:
-        InputError: two products are preferred for the same type of file.
-    """
+    """Files below /usr/share/applications and /etc/xdg."""
     for name, (service, choice) in chosen.services.items():
         entry = fill(
             "web-entry",
@@ -39,16 +34,8 @@ def menu_entries(chosen: Chosen) -> Iterator[File]:
 def _defaults(chosen: Chosen) -> dict[str, list[str]]:
     """Type of file -> entries of programs that open it, the preferred one first (mime-apps-spec 1.0.1)."""
     found: dict[str, list[str]] = {}
-    preferred: dict[str, str] = {}
-    for name, (product, choice) in chosen.packaged.items():
+    for product, choice in chosen.packaged.values():
         for kind in product.opens:
             entries = found.setdefault(kind, [])
-            if not choice.preferred:
-                entries.append(product.desktop or "")
-            elif kind in preferred:
-                step = "Write preferred: false for one of them"
-                raise InputError(f"{preferred[kind]} and {name} are both preferred for {kind}", hint=step)
-            else:
-                preferred[kind] = name
-                entries.insert(0, product.desktop or "")
+            entries.insert(0 if choice.preferred else len(entries), product.desktop or "")
     return dict(sorted(found.items()))
