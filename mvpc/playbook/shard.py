@@ -65,7 +65,8 @@ class Shard:
         lines = self.ansible.lines()
         for line in lines or ():
             yield from self.tally.take(line)
-        self.over = lines is None or time.monotonic() > self.deadline
+        # Once every result is there, Ansible only tidies up, which takes longer than to end it.
+        self.over = lines is None or not self.tally.waiting or time.monotonic() > self.deadline
 
     def finish(self) -> Iterator[ComponentResult]:
         """Fail what got no result, and end everything.

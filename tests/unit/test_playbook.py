@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import subprocess
+import time
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from mvpc.model import Bundle, Component, ComponentResult, File, HostWork, Outco
 from mvpc.playbook.edition import refuse_other
 from mvpc.playbook.folder import bundle_data, fill
 from mvpc.playbook.hosts import Login, host_variables, inert, inventory, role_variables, unfit
+from mvpc.playbook.shard import Shard
 from mvpc.playbook.tally import Tally
 from mvpc.testing import a_bundle, a_device
 
@@ -267,3 +270,27 @@ def test_control_characters_of_a_laptop_are_made_visible_and_long_texts_are_cut(
     assert len(result.error) < 410
     assert result.changes == ("\\u202efile",)
     assert result.at.tzinfo is UTC
+
+
+class Ansible:
+    """Still runs, and has said one thing after the other."""
+
+    def __init__(self, *said: bytes) -> None:
+        self.said = list(said)
+
+    def lines(self) -> list[bytes]:
+        return [self.said.pop(0)]
+
+
+def test_nobody_waits_for_ansible_once_every_result_is_there():
+    wifi, base = (event(name, "failed", error="no room") for name in ("wifi", "base"))
+    shard = Shard(
+        ansible=Ansible(wifi, base),  # type: ignore[arg-type]
+        tally=Tally.of([work_for("base", "wifi")]),
+        deadline=time.monotonic() + 600,
+        belongings=ExitStack(),
+    )
+    assert [result.component for result in shard.take()] == ["wifi"]
+    assert not shard.over
+    assert [result.component for result in shard.take()] == ["base"]
+    assert shard.over

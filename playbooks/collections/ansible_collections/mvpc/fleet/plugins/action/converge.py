@@ -19,7 +19,6 @@ from ansible.plugins.action import ActionBase
 from mvpc.device import PYTHON, Answer, ComponentAnswer, parse_answer, program, undo_source
 from mvpc.errors import MvpcError
 from mvpc.model import HostWork, Outcome
-from mvpc.project import load_project
 from mvpc.text import safe
 
 SPEC = {
@@ -118,6 +117,7 @@ def _render(root: Path, hostname: str) -> Mapping[str, Any]:
     # Here, since mvpc's own runs never need them, and they import much.
     from mvpc.fleet import Fleet, Selection  # noqa: PLC0415
     from mvpc.playbook.folder import bundle_data  # noqa: PLC0415
+    from mvpc.project import load_project  # noqa: PLC0415
     from mvpc.store.read import Reader  # noqa: PLC0415
 
     project = load_project(root)
