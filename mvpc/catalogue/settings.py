@@ -6,7 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from mvpc.catalogue.kinds import Path, Presence, SettingName, Text, Url, Words, as_tuple
 from mvpc.strict import Finding, Kind, StrictModel, refuse_all
@@ -99,7 +108,12 @@ def settings_model(settings: Mapping[str, Setting], extra: Mapping[str, Any]) ->
     fields: dict[str, Any] = {
         name: (each.annotation, Field(each.default, description=each.description)) for name, each in settings.items()
     }
-    return create_model("ProductChoice", __base__=StrictModel, **extra, **fields)
+    return create_model("ProductChoice", __base__=_MadeModel, **extra, **fields)
+
+
+class _MadeModel(StrictModel):
+    # There is no source in which pydantic could look for docstrings, which takes it longer than all the rest.
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def name_findings(settings: Mapping[SettingName, Setting]) -> list[Finding]:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 from xml.parsers import expat
 
-from jinja2 import StrictUndefined, TemplateError, Undefined
+from jinja2 import StrictUndefined, Template, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
@@ -40,7 +40,7 @@ def written(template: str, kind: str, values: Mapping[str, Any]) -> str:
         BadTemplateError: the template is wrong, uses a name that does not exist, or the result is not of its format.
     """
     try:
-        text = _environment(kind).from_string(template).render(values)
+        text = _compiled(template, kind).render(values)
     except TemplateError as error:
         raise BadTemplateError(error.message or "the template fails", _line(error)) from error
     except (TypeError, ArithmeticError, LookupError) as error:
@@ -52,6 +52,12 @@ def _line(error: Exception) -> int:
     """The line of the template: Jinja writes it into the traceback, unless the template cannot even be read."""
     lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == "<template>"]
     return getattr(error, "lineno", 0) or next((line for line in reversed(lines) if line), 0)
+
+
+@cache
+def _compiled(template: str, kind: str) -> Template:
+    """Compiling is dearer than filling, and few templates serve a whole fleet."""
+    return _environment(kind).from_string(template)
 
 
 @cache
