@@ -56,10 +56,15 @@ class Answer:
 def program(request: Mapping[str, Any]) -> str:
     """Source text for `PYTHON` on a device: the device program and the request that it carries out."""
     # An ASCII literal made by repr() cannot end early, whatever the request holds. It has a line of its
-    # own, so that a traceback never quotes the secrets in it. The end is abrupt, since Python takes longer to tidy up
-    # than to start.
+    # own, so that a traceback never quotes the secrets in it.
     text = json.dumps(request, ensure_ascii=True)
-    return f"{source()}\n\nREQUEST = {text!r}\nos._exit(main(json.loads(REQUEST)))\n"
+    return f"{_beginning()}REQUEST = {text!r}\nstart(PROGRAM, REQUEST)\n"
+
+
+@cache
+def _beginning() -> str:
+    start = files("mvpc.device").joinpath("start.py").read_text(encoding="utf-8")
+    return f"{start}\n\nPROGRAM = {source()!r}\n"
 
 
 @cache

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from mvpc.device import Answer, ComponentAnswer, component_to_dict, parse_answer, program
+from mvpc.device import PYTHON, Answer, ComponentAnswer, component_to_dict, parse_answer, program
 from mvpc.model import Component, Connection, File, Package, Resource, Unit
 
 pytestmark = pytest.mark.lab
@@ -57,8 +57,7 @@ class Debian:
         return self.run("sh", "-ec", script).stdout.strip()
 
     def ask(self, action: str, *components: Component, generation: int = 1, diff: bool = False) -> Answer:
-        source = program(request(action, components, generation, diff))
-        ran = self.run("/usr/bin/python3", "-I", "-S", "-", stdin=source)
+        ran = self.run(*PYTHON.split(), stdin=program(request(action, components, generation, diff)))
         assert ran.stderr == ""
         return parse_answer(ran.stdout)
 
@@ -282,7 +281,7 @@ def test_a_fresh_debian_becomes_what_it_should_be_and_back(debian, network):
     assert debian.sh("systemctl is-active mvpc-test-one; systemctl is-enabled mvpc-test-one") == "active\nenabled"
     assert "logingracetime 47" in debian.sh("sshd -T").lower()
     assert network() == {"mvpc-wlan", *(each.id for each in keyed)}
-    assert debian.sh("stat -c %a /var/lib/mvpc/ledger.json") == "600"
+    assert debian.sh("stat -c %a /var/lib/mvpc/ledger.json /var/lib/mvpc/program") == "600\n600"
     if keyed:
         private = debian.sh("cat /etc/mvpc/keys/wireguard.key")
         assert private in debian.sh("cat /etc/NetworkManager/system-connections/mvpc-vpn.nmconnection")
@@ -463,7 +462,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(debian, network, delay):
     )
     source = program(request("apply", [component(*wanted)], 1, diff=False))
     subprocess.run(
-        ["nsenter", f"--target={debian.init}", "--all", "timeout", "-sKILL", str(delay), "python3", "-I", "-S", "-"],
+        ["nsenter", f"--target={debian.init}", "--all", "timeout", "-s", "KILL", str(delay), *PYTHON.split()],
         input=source.encode(),
         capture_output=True,
         check=False,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mvpc import model
-from mvpc.device import component_to_dict, parse_answer, program, resource_to_dict
+from mvpc.device import component_to_dict, parse_answer, program, resource_to_dict, source
 from mvpc.device.converge.request import read_component
 from mvpc.device.converge.resources import KINDS, LEDGER_ONLY
 from mvpc.model import Component, Connection, File, Package, Unit
@@ -95,8 +95,8 @@ def pythons() -> list[str]:
 
 @pytest.mark.parametrize("python", pythons())
 def test_a_sent_program_answers_in_its_last_line(python):
-    source = program(request(Component(name="base", digest="d1", resources=(File(path="/no/such/file"),)), diff=True))
-    ran = subprocess.run([python, "-I", "-"], input=source, capture_output=True, text=True, check=True, timeout=60)
+    sent = program(request(Component(name="base", digest="d1", resources=(File(path="/no/such/file"),)), diff=True))
+    ran = subprocess.run([python, "-I", "-S", "-"], input=sent, capture_output=True, text=True, check=True, timeout=60)
 
     read = parse_answer("motd of a noisy laptop\n" + ran.stdout)
     assert (ran.stderr, read.error) == ("", "")
@@ -107,19 +107,20 @@ def test_a_sent_program_answers_in_its_last_line(python):
     "text", ["'''", '"""', "\\", "\\n'", "\n", "\r", "\u2028", "\x00", "\ud800", "ß", "{}%s", "')#"]
 )
 def test_whatever_a_request_holds_stays_data(text):
-    source = program(request(Component(name="base", digest="d", resources=(File(path="/x", content=text),))))
+    sent = program(request(Component(name="base", digest="d", resources=(File(path="/x", content=text),))))
 
-    assert source.isascii() or all(ord(letter) < 0xD800 for letter in source)
-    *_, assignment, last = ast.parse(source).body
+    assert sent.isascii() or all(ord(letter) < 0xD800 for letter in sent)
+    *_, assignment, last = ast.parse(sent).body
     assert isinstance(assignment, ast.Assign)
     assert isinstance(assignment.value, ast.Constant)
     data = json.loads(str(assignment.value.value))
     assert data["components"][0]["resources"][0]["content"] == text
-    assert ast.unparse(last) == "os._exit(main(json.loads(REQUEST)))"
+    assert ast.unparse(last) == "start(PROGRAM, REQUEST)"
 
 
-def test_the_device_program_is_one_file_for_python_3_9_and_its_standard_library():
-    tree = ast.parse(program(request()), feature_version=(3, 9))
+@pytest.mark.parametrize("text", [program(request()), source()], ids=["its start", "itself"])
+def test_the_device_program_is_for_python_3_9_and_its_standard_library(text):
+    tree = ast.parse(text, feature_version=(3, 9))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names

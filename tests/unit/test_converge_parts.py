@@ -99,11 +99,11 @@ def test_the_one_text_answers_in_a_fresh_interpreter_that_knows_nothing_of_mvpc(
         "undo": "",
     }
     components = [{"name": "base", "digest": "d1", "resources": [wanted]}]
-    head, rest = program({**request, "components": components}).split("\n", 1)
+    sent, start = program({**request, "components": components}).rsplit("\n", 2)[:2]
 
     ran = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-"],
-        input=f"{head}\nimport sys; sys.modules['mvpc'] = None\n{rest}",
+        [sys.executable, "-I", "-S", "-W", "error", "-"],
+        input=f"{sent}\nsys.modules['mvpc'] = None\n{start}\n",
         capture_output=True,
         text=True,
         check=True,

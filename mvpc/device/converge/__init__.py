@@ -5,9 +5,10 @@
     apply   the same walk, and every step is taken
     begin   no walk: note that somebody else works on the components now; an apply follows when that is done
 
-Several modules to read, one text to send: `mvpc.device.program` joins `PARTS` and appends the request,
-and all of it goes over stdin to `python3 -I -S -` as root. The last line of stdout is the answer, one JSON
-object. So a part needs Python >= 3.9, its standard library, and parts before it, no more.
+Several modules to read, one text to send: `mvpc.device.program` joins `PARTS`, puts `mvpc/device/start.py`
+before them and the request behind them, and all of it goes over stdin to `python3 -I -S -` as root. The last
+line of stdout is the answer, one JSON object. So a part needs Python >= 3.9, its standard library, and parts
+before it, no more.
 
 A walk goes through the phases of `phases.PHASES`. Each looks at the laptop and yields the steps that are
 missing. Only an apply takes them, and then the phase must find nothing more to do. Before the first step
