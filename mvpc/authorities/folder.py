@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mvpc.authorities.keyfiles import checked_passphrase, decrypted, encrypted
 from mvpc.editions import CertificateRules
 from mvpc.errors import InputError, MvpcError
+from mvpc.identity.chain import read_chain
 from mvpc.identity.keys import CURVES
 from mvpc.identity.ssh import SshAuthority, public_line
-from mvpc.identity.x509 import DeviceAuthority, authority_request, certify_oneself, read_chain
+from mvpc.identity.x509 import DeviceAuthority, authority_request, certify_oneself
 from mvpc.model import CertificateKind
 from mvpc.secret import Secret
 
@@ -113,19 +114,25 @@ class Authorities:
         name = self.chain[0].subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
         return authority_request(self._key("devices"), str(name), self.rules)
 
-    def accept(self, pem: bytes, *, now: datetime) -> None:
+    def accept(self, data: bytes, *, now: datetime, renamed: bool) -> None:
         """Replace the certificate of the device authority by one from a superior authority, with those above it.
 
+        `renamed` says whether it may give the authority another name, which certificates that it issued do not know.
+
         Raises:
-            InputError: it is for another key, may not certify, is not valid, or does not fit together.
+            InputError: it is for another key, may not certify, is not valid, does not fit together, or is renamed.
         """
         key = self.chain[0].public_key()
         assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101 - we made it
         try:
-            chain = read_chain(pem, key, now=now)
+            chain = read_chain(data, key, now=now)
         except ValueError as error:
-            hint = "Give the new certificate first, then those above it, in one PEM file"
+            hint = "Put the new certificate and all above it into one file; extensions belong in as the request asks"
             raise InputError(f"the certificate cannot be used: {error}", hint=hint) from error
+        before, after = (each.subject.rfc4514_string() for each in (self.chain[0], chain[0]))
+        if before != after and not renamed:
+            what = f"the certificate names {after}, but laptops have certificates from {before}"
+            raise InputError(what, hint="Have it made with the name of the request: mvpc ca export devices --request")
         text = "".join(each.public_bytes(Encoding.PEM).decode() for each in chain)
         fresh = self.folder / ".devices.pem.new"
         fresh.unlink(missing_ok=True)

@@ -111,20 +111,22 @@ def export(
 
 @app.command("import")
 def import_certificate(
-    file: Annotated[Path, typer.Argument(help="PEM: the new certificate first, then those above it.")],
+    file: Annotated[Path, typer.Argument(help="The new certificate and all above it: PEM, DER or PKCS #7.")],
 ) -> None:
     """Take over the certificate that a superior authority made for the device authority.
 
     Certificates that were issued before stay valid: the key is the same. Laptops learn the new chain with the next
     rollout.
     """
-    found = authorities(current_project())
+    project = current_project()
+    found = authorities(project)
     try:
-        pem = file.read_bytes()
+        data = file.read_bytes()
     except OSError as error:
         raise InputError(f"the file cannot be read ({error.strerror})", where=str(file)) from error
-    found.accept(pem, now=now())
-    say(f"the device authority is now certified by {authorities(current_project()).chain[0].issuer.rfc4514_string()}")
+    valid = [each for each in _issued(project.database) if each.kind is CertificateKind.DEVICE and each.holds(now())]
+    found.accept(data, now=now(), renamed=not valid)
+    say(f"the device authority is now certified by {authorities(project).chain[0].issuer.rfc4514_string()}")
 
 
 @app.command("sign-user")

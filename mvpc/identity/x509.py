@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -142,43 +141,6 @@ def authority_request(key: ec.EllipticCurvePrivateKey, name: str, rules: Certifi
         .sign(key, _HASHES[rules.hash])
     )
     return made.public_bytes(Encoding.PEM).decode()
-
-
-def read_chain(pem: bytes, key: ec.EllipticCurvePublicKey, *, now: datetime) -> tuple[x509.Certificate, ...]:
-    """An authority's certificate and those above it, checked link by link.
-
-    Raises:
-        ValueError: with the reason in words.
-    """
-    try:
-        chain = tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError:
-        raise ValueError("there is no certificate in PEM format in it") from None
-    own = chain[0]
-    if fingerprint(own.public_key()) != fingerprint(key):
-        raise ValueError("the first certificate is not for the key of this authority")
-    for each in chain:
-        if not _may_certify(each):
-            raise ValueError(f"{each.subject.rfc4514_string()} may not certify anybody (basicConstraints, keyUsage)")
-        if not each.not_valid_before_utc <= now < each.not_valid_after_utc:
-            raise ValueError(f"{each.subject.rfc4514_string()} is not valid today")
-    for lower, upper in pairwise(chain):
-        try:
-            lower.verify_directly_issued_by(upper)
-        except Exception:  # noqa: BLE001 - it may raise anything that a foreign certificate can cause
-            issuer = upper.subject.rfc4514_string()
-            raise ValueError(f"{lower.subject.rfc4514_string()} was not issued by {issuer}") from None
-    return chain
-
-
-def _may_certify(certificate: x509.Certificate) -> bool:
-    try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-        certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return constraints.ca and usage.key_cert_sign
 
 
 def _usage(**named: bool) -> x509.KeyUsage:

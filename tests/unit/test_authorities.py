@@ -124,7 +124,7 @@ def test_a_superior_authority_can_certify_ours(project: Path):
     (project / "foreign.pem").write_bytes(foreign.public_bytes(Encoding.PEM))
     before = mvpc("export", "devices").stdout
     refused = mvpc("import", "foreign.pem")
-    assert (refused.exit_code, "not for the key of this authority" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "none of its certificates is for the key" in refused.stderr) == (2, True)
     assert mvpc("export", "devices").stdout == before
     (project / "own.pem").write_text(before)
     assert mvpc("import", "own.pem").exit_code == 0
@@ -230,6 +230,19 @@ def test_a_token_can_be_used_once(inventory: Path):
     assert token is not None
     register = Register(inventory / ".mvpc/mvpc.db", actor="t")
     assert [register.use_token(token, at=NOON) for _ in range(2)] == [True, False]
+
+
+def test_an_authority_that_has_certified_laptops_keeps_its_name(inventory: Path):
+    (inventory / "own.csr").write_text(mvpc("export", "devices", "--request").stdout)
+    (inventory / "extensions").write_text("basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n")
+    root = "-newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout root.key -out root.pem -subj /CN=root"
+    sign = "-CA root.pem -CAkey root.key -CAcreateserial -extfile extensions -subj /O=MV/CN=devices -out signed.pem"
+    for command in (f"req -x509 {root}", f"x509 -req -in own.csr {sign}"):
+        subprocess.run(["openssl", *command.split()], capture_output=True, check=True)
+    (inventory / "chain.pem").write_text((inventory / "signed.pem").read_text() + (inventory / "root.pem").read_text())
+    certify(inventory, days_ago=1)
+    refused = mvpc("import", "chain.pem")
+    assert (refused.exit_code, "laptops have certificates from CN=MV devices" in refused.stderr) == (2, True)
 
 
 def test_what_is_due_is_renewed_once(inventory: Path):

@@ -20,7 +20,7 @@ from mvpc.identity.requests import read_request
 from mvpc.identity.ssh import SshAuthority, distrust, public_line
 from mvpc.identity.tokens import make_token, refusal
 from mvpc.identity.words import code_modules, same_fingerprint, word_list, words_of
-from mvpc.identity.x509 import DeviceAuthority, certify_oneself, read_chain
+from mvpc.identity.x509 import DeviceAuthority, certify_oneself
 from mvpc.model import CertificateKind
 from mvpc.secret import Secret
 from mvpc.testing import NOON, a_device
@@ -206,21 +206,6 @@ def test_a_revoked_certificate_is_on_the_list():
     found = x509.load_der_x509_crl(authority.revocation_list([issued], number=7, now=NOON))
     assert [each.serial_number for each in found] == [int(issued.serial, 16)]
     assert found.is_signature_valid(authority.key.public_key())
-
-
-def test_the_chain_of_a_superior_authority_is_checked():
-    ours, superior = an_authority(), an_authority()
-    with pytest.raises(ValueError, match="not for the key of this authority"):
-        read_chain(superior.certificate.public_bytes(Encoding.PEM), ours.key.public_key(), now=NOON)
-    leaf = superior.issue(LAPTOP, ours.key.public_key(), now=NOON).text.encode()
-    with pytest.raises(ValueError, match="may not certify anybody"):
-        read_chain(leaf, ours.key.public_key(), now=NOON)
-    own = ours.certificate.public_bytes(Encoding.PEM)
-    with pytest.raises(ValueError, match="was not issued by"):
-        read_chain(own + superior.certificate.public_bytes(Encoding.PEM), ours.key.public_key(), now=NOON)
-    with pytest.raises(ValueError, match="not valid today"):
-        read_chain(own, ours.key.public_key(), now=NOON + timedelta(days=4000))
-    assert read_chain(own, ours.key.public_key(), now=NOON) == (ours.certificate,)
 
 
 def test_the_newest_certificate_that_was_not_revoked_is_the_current_one():
