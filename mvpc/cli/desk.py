@@ -54,7 +54,7 @@ def _take_down(project: Project, proof: str, address: str) -> Device:
     project.require_real()
     host_key = _proven_key(proof)
     try:
-        token, asked = read_question(sys.stdin.readline(MAX_ANSWER + 1))
+        token, asked = read_question(sys.stdin.buffer.readline(MAX_ANSWER + 1).decode(errors="replace"))
     except ValueError as error:
         raise InputError(str(error)) from error
     with Reader(project.database) as reader:

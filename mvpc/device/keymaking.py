@@ -51,7 +51,8 @@ def own_key(root: Path, curve: str, *, fresh: bool) -> Path:
     """The laptop's private key, which is made when there is none on this curve, or when it must be a new one."""
     folder = root / PKI
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
+    for each in (folder.parent, folder):
+        each.chmod(0o755)
     path = folder / "device.key"
     if fresh or not path.is_file() or OID[curve] not in public_key(path):
         new = folder / ".device.key.new"

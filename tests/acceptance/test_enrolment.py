@@ -60,6 +60,18 @@ def test_a_wrong_token_is_refused_and_recorded(admin: Admin):
     assert "refused: the token is not the one" in history(admin)
 
 
+def test_a_swapped_host_key_is_refused_and_recorded_before_the_token_is_used(admin: Admin):
+    token = a_token(admin)
+    admin.mvpc("device", "set", "lab-01", f"host_key={a_strange_key(admin)}")
+    said = admin.mvpc("device", "enroll", "lab-01", answer=f"{token}\n", expect=1)
+    assert "not the laptop we know" in said
+    assert history(admin).count("not the laptop we know") == 1
+    admin.mvpc("device", "set", "lab-01", f"host_key={admin.host_keys['lab-01']}")
+    words = "zoo zoo zoo zoo zoo zoo"
+    said = admin.mvpc("device", "enroll", "lab-01", "--words", words, answer=f"{token}\n", expect=1)
+    assert "the words on its screen are not those" in said, "the token was used up by somebody else's laptop"
+
+
 def test_other_words_than_on_its_screen_are_refused(admin: Admin):
     words = "zoo zoo zoo zoo zoo zoo"
     said = admin.mvpc("device", "enroll", "lab-01", "--words", words, answer=f"{a_token(admin)}\n", expect=1)
@@ -109,6 +121,7 @@ def test_a_rollout_finds_its_identity_in_order_and_believes_its_certificate(admi
 
 def a_strange_key(admin: Admin) -> str:
     path = admin.root / "strange"
+    path.unlink(missing_ok=True)
     subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "384", "-N", "", "-f", path], check=True)
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 

@@ -6,6 +6,7 @@ The desk is a real sshd with the very lines of docs/how-to/enrol-laptops.md.
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -193,9 +194,25 @@ def test_its_private_key_is_nowhere_at_the_controller(admin: Admin):
     assert found.stdout == b""
 
 
-def test_a_rollout_reaches_it_like_any_other(admin: Admin):
-    admin.mvpc("rollout", "--device", "lab-01", "--yes")
+def test_any_rollout_renews_what_is_two_thirds_through_its_life_for_the_same_key(admin: Admin):
+    before = admin.on("lab-01", CERTIFICATE)
+    with sqlite3.connect(admin.root / ".mvpc/mvpc.db") as database:
+        days = "strftime('%Y-%m-%dT%H:%M:%S+00:00', {}, '-61 days')"
+        moved = ", ".join(f"{name} = {days.format(name)}" for name in ("not_before", "not_after"))
+        database.execute(f"UPDATE certificate SET {moved} WHERE name = 'lab-01'")
+    database.close()
+    said = admin.mvpc("rollout", "--device", "lab-01", "--yes")
+    assert "2 certificates renewed" in said
+    after = admin.on("lab-01", CERTIFICATE)
+    (old, old_key), (new, new_key) = (each.split("\n", 1) for each in (before, after))
+    assert old.startswith("serial=")
+    assert new != old
+    assert new_key == old_key
     assert admin.on("lab-01", "hostname").strip() == "lab-01"
+    assert "0 certificates renewed" in admin.mvpc("ca", "renew")
+
+
+CERTIFICATE = "openssl x509 -in /etc/mvpc/pki/device.pem -noout -serial -pubkey"
 
 
 def test_an_enrolled_laptop_does_not_ask_again(admin: Admin):

@@ -6,8 +6,11 @@ import io
 import json
 import re
 import shutil
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,11 +18,12 @@ from typer.testing import CliRunner, Result
 
 from mvpc.arrival import Desk, arrive
 from mvpc.cli.app import app
-from mvpc.device.desk import DeskAddress, answer, first_boot_files
+from mvpc.device.desk import DeskAddress, answer, first_boot_files, read_question
 from mvpc.device.enrolment import KeyRequest
 from mvpc.device.firstboot import first_boot, let_in, read_answer
 from mvpc.enrolment import Applicant, EnrolmentError, enrol_arrived
 from mvpc.errors import MvpcError
+from mvpc.identity.requests import read_request
 from mvpc.identity.ssh import public_line
 from mvpc.identity.tokens import make_token
 from mvpc.identity.words import word_list
@@ -140,11 +144,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def device(*arguments: str, answer: str = "") -> Result:
+def device(*arguments: str, answer: str | bytes = "") -> Result:
     return CliRunner().invoke(app, ["device", *arguments], input=answer)
 
 
-def at_the_desk(question: str, *, proof: str = f"publickey {HOST_KEY}") -> dict[str, str]:
+def at_the_desk(question: str | bytes, *, proof: str = f"publickey {HOST_KEY}") -> dict[str, str]:
     done = device("desk", "--proof", proof, "--address", "10.1.2.3", answer=question)
     assert done.exit_code == 0, done.output
     found: dict[str, str] = json.loads(done.stdout)
@@ -183,6 +187,7 @@ def test_a_replayed_token_is_refused_at_the_desk_and_stands_in_the_history(proje
     [
         ("", f"publickey {HOST_KEY}", "not valid JSON"),
         ("[" * 9000, f"publickey {HOST_KEY}", "not valid JSON"),
+        (b"\xff\x00", f"publickey {HOST_KEY}", "not valid JSON"),
         ("{}", f"publickey {HOST_KEY}", "not the right fields"),
         (question("x").replace('"format": 1', '"format": 2'), f"publickey {HOST_KEY}", "another format"),
         (question("x").replace('"generation": 0', '"generation": true'), f"publickey {HOST_KEY}", "right fields"),
@@ -193,9 +198,22 @@ def test_a_replayed_token_is_refused_at_the_desk_and_stands_in_the_history(proje
         (question("x"), f"password {HOST_KEY}", "sshd has not said"),
         (question("x"), f"publickey {HOST_KEY}", "no token was made"),
     ],
-    ids=["nothing", "deep", "empty", "format", "bool", "flood", "foreign", "no serial", "no key", "password", "token"],
+    ids=[
+        "nothing",
+        "deep",
+        "binary",
+        "empty",
+        "format",
+        "bool",
+        "flood",
+        "foreign",
+        "no serial",
+        "no key",
+        "password",
+        "token",
+    ],
 )
-def test_a_hostile_laptop_gets_one_line_and_leaves_nothing(project: Path, said: str, proof: str, error: str):
+def test_a_hostile_laptop_gets_one_line_and_leaves_nothing(project: Path, said: str | bytes, proof: str, error: str):
     assert error in at_the_desk(said, proof=proof)["error"]
     assert json.loads(device("arrivals", "--json").stdout)["arrivals"] == []
 
@@ -234,6 +252,52 @@ def test_the_controller_is_let_in_by_the_key_that_it_named(tmp_path: Path):
     assert keys.read_text() == "ecdsa AAAA\n"
     with pytest.raises(ValueError, match="no account root2"):
         let_in(tmp_path, "root2", "ecdsa AAAA")
+
+
+class FakeSsh:
+    """Stands for ssh: keeps what is said to the desk, and gives one answer after the other."""
+
+    def __init__(self, *answers: tuple[int, str]) -> None:
+        self.answers = list(answers)
+        self.said: list[bytes] = []
+        self.run = subprocess.run
+
+    def __call__(self, argv: Sequence[str], **more: Any) -> subprocess.CompletedProcess[bytes]:
+        if argv[0] != "/usr/bin/ssh":
+            return self.run(argv, **more)
+        self.said.append(more["input"])
+        code, text = self.answers.pop(0)
+        return subprocess.CompletedProcess(argv, code, text.encode(), b"ssh: no route to host\n")
+
+
+def test_a_new_laptop_asks_until_it_is_accepted_and_never_gives_its_key_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for folder in ("etc/mvpc/pki", "home/a"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "etc/mvpc/serial").write_text("PF 1/+2\n")
+    (tmp_path / "etc/mvpc/token").write_text("left-here\n")
+    owner = f"{tmp_path.stat().st_uid}:{tmp_path.stat().st_gid}"
+    (tmp_path / "etc/passwd").write_text(f"mvpc-admin:x:{owner}::/home/a:/bin/bash\n")
+    (tmp_path / "etc/mvpc/pki/device.pem").write_text("brought later by the controller")
+    accepted = answer(device="nb-000123", account="mvpc-admin", key="ecdsa AAAA")
+    ssh = FakeSsh((255, ""), (0, answer(error="the token has expired")), (0, accepted))
+    monkeypatch.setattr("subprocess.run", ssh)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO("typed\n"))
+
+    settings = {"address": "desk", "port": 22, "account": "a", "host_key": HOST_KEY, "curve": "P-384"}
+    assert first_boot(settings | {"words": word_list()}, tmp_path) == 0
+    assert [read_question(each.decode())[0].reveal() for each in ssh.said] == ["left-here", "left-here", "typed"]
+    _, asked = read_question(ssh.said[-1].decode())
+    key = read_request(asked.request, "PF 1/+2", RULES)
+    assert key.public_numbers().y > 0
+    lines = (tmp_path / "etc/mvpc/pki/device.key").read_bytes().split(b"\n")
+    assert not [line for line in lines if len(line) > 20 and any(line in each for each in ssh.said)]
+    shown = capsys.readouterr().out
+    assert "does not answer: ssh: no route to host" in shown
+    assert "the controller refuses: the token has expired" in shown
+    assert "this laptop is enrolled" in shown
 
 
 def test_without_a_token_a_new_laptop_says_so_and_gives_up(

@@ -191,11 +191,18 @@ def test_after_a_loss_the_laptop_must_make_a_new_key():
 
 
 def run_program(root: Path, *, fresh: bool = False) -> KeyRequest:
-    """What the program answers on a laptop whose files lie in `root`."""
+    """What the program answers on a laptop whose files lie in `root`. Whatever it does, it never gives its key away."""
     source = enrolment_program("nb-000123", "P-384", word_list(), fresh=fresh)
     source = source.replace('root: Path = Path("/")', f"root: Path = Path({str(root)!r})")
     done = subprocess.run([sys.executable, "-I", "-"], input=source, capture_output=True, text=True, check=True)
+    assert not [line for line in secrets_of(root) if line in done.stdout + done.stderr]
     return parse_key_request(done.stdout)
+
+
+def secrets_of(root: Path) -> set[str]:
+    """The lines of the laptop's private key."""
+    text = (root / "etc/mvpc/pki/device.key").read_text()
+    return {line for line in text.splitlines() if "-----" not in line}
 
 
 @pytest.fixture
@@ -210,6 +217,7 @@ needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="need
 
 @needs_openssl
 def test_the_laptop_makes_its_own_key_and_shows_the_words_of_it(root: Path):
+    (root / "etc/mvpc").chmod(0o700)
     answer = run_program(root)
     request = x509.load_pem_x509_csr(answer.request.encode())
     assert request.subject.rfc4514_string() == "CN=nb-000123"
@@ -217,7 +225,7 @@ def test_the_laptop_makes_its_own_key_and_shows_the_words_of_it(root: Path):
     shown = fingerprint(request.public_key())
     assert (root / "run/mvpc/enrolment").read_text() == f"{words_of(shown)}\n{code_of(shown)}\n"
     key = root / "etc/mvpc/pki/device.key"
-    assert key.stat().st_mode & 0o777 == 0o600
+    assert [each.stat().st_mode & 0o777 for each in (key, key.parent, key.parent.parent)] == [0o600, 0o755, 0o755]
     assert "PRIVATE" not in answer.request
 
 
