@@ -18,7 +18,9 @@ from mvpc.model import (
     LifeCycle,
     Outcome,
     Reach,
+    Reachability,
     RolloutRow,
+    ServiceSeen,
 )
 from mvpc.schedule import Turn
 
@@ -52,6 +54,8 @@ class Knowledge:
     last_rollout: RolloutRow | None = None
     waits: Sequence[Deferred] = ()
     """What waits for it to wake up."""
+    services: Sequence[ServiceSeen] = ()
+    """Which central services it reached when it was last asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +69,7 @@ class DeviceStatus:
     last_seen: datetime | None
     last_rollout: int | None
     drift: Mapping[str, tuple[str, ...]]
+    services: Sequence[ServiceSeen]
     next_step: str
 
 
@@ -79,6 +84,7 @@ def device_status(known: Knowledge, now: datetime) -> DeviceStatus:
         last_seen=known.seen.last_seen if known.seen else None,
         last_rollout=known.last_rollout.id if known.last_rollout else None,
         drift=known.seen.drift if known.seen else {},
+        services=known.services,
         next_step=_next_step(verdict, known),
     )
 
@@ -144,6 +150,8 @@ def _next_step(verdict: Verdict, known: Knowledge) -> str:
         return f"it is the laptop we know: see to its disk, sudo and python3, then: mvpc status {name} --live"
     if verdict is Verdict.DRIFTED and known.seen and known.seen.reach is Reach.UNREACHABLE:
         return f"it does not answer now; when it is on: mvpc rollout --device {name}"
+    if verdict in {Verdict.OK, Verdict.APPLIED} and (step := _next_for_services(known)):
+        return step
     steps = {
         Verdict.OK: "nothing to do",
         Verdict.APPLIED: f"to verify it now: mvpc status {name} --live",
@@ -159,6 +167,28 @@ def _next_step(verdict: Verdict, known: Knowledge) -> str:
         Verdict.SILENT: "ask its user or its authority where it is",
     }
     return steps.get(verdict) or _next_for_unmanaged(known.device)
+
+
+def _next_for_services(known: Knowledge) -> str:
+    """The step for the first service that is not reachable; empty when all are."""
+    for each in known.services:
+        if step := _SERVICE_STEPS.get(each.state):
+            return step.format(laptop=known.device.hostname, name=each.name, url=each.url, product=each.product)
+    return ""
+
+
+_OTHER_END = "the way to {name} is open; tell those who run it: {url}"
+_SERVICE_STEPS = {
+    Reachability.NAME_UNKNOWN: "{name}: see whether its tunnel is up, then compare its name servers: "
+    "mvpc profile explain {laptop} vpn.dns",
+    Reachability.NO_ROUTE: "{name}: see whether its tunnel is up, and whether the gateway leads to {url}",
+    Reachability.SILENT: "{name}: see whether its tunnel is up, and whether a firewall lets it through to {url}",
+    Reachability.UNTRUSTED: "{name}: compare the certificate of {url} with `certificates` in "
+    "profiles/catalogue/{product}.yml",
+    Reachability.REFUSED: _OTHER_END,
+    Reachability.STATUS: _OTHER_END,
+    Reachability.BROKEN: _OTHER_END,
+}
 
 
 def _next_for_unmanaged(device: Device) -> str:

@@ -214,9 +214,15 @@ class WebService(Product):
     smart_card: bool = False
     """Whether people log in with a smart card."""
     reach: Url | None = None
-    """Address that is asked to see whether the service can be reached; its own where nothing is written."""
+    """Address that is asked to see whether the service can be reached; `url` where nothing is written."""
     reach_status: Annotated[tuple[int, ...], BeforeValidator(as_tuple)] = (200, 301, 302, 303, 307, 308, 401, 403)
     """HTTP status codes that mean: it is there. A page that asks for a log-in is."""
+    reach_seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    """After so long without an answer it counts as not reachable."""
+
+    def asked_at(self, url: str) -> str:
+        """Where one office's service is asked; `url` is the address that its profile gives."""
+        return self.reach if self.reach and url == self.url else url
 
     @property
     def own_settings(self) -> Mapping[str, Setting]:

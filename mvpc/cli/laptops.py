@@ -15,18 +15,16 @@ from mvpc.project import Project
 from mvpc.rollout import Prober, Runner
 
 if TYPE_CHECKING:
-    from mvpc.software import SoftwareQuestion  # loads pydantic
+    from mvpc.software import Questions  # loads pydantic
 
 
-def prober(
-    project: Project, *, updates: bool = False, software: Mapping[str, SoftwareQuestion] | None = None
-) -> Prober:
+def prober(project: Project, *, updates: bool = False, questions: Mapping[str, Questions] | None = None) -> Prober:
     """Asks the laptops of this project how they are; with `updates`, also how many updates wait, which is dear.
 
     Args:
         project: whose laptops.
         updates: whether pending updates are counted.
-        software: hostname -> what a laptop is asked about its software. Simulated ones have none.
+        questions: hostname -> what a laptop is asked besides. Simulated ones have no software and reach no service.
     """
     if project.chances:
         from mvpc.simulated import Laptops, SimulatedProber  # noqa: PLC0415
@@ -41,7 +39,7 @@ def prober(
         key=project.ssh_key,
         now=now,
         updates=updates,
-        software=software or {},
+        questions=questions or {},
         authority=host_authority(project),
     )
 

@@ -6,19 +6,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mvpc.cli.context import current_project, now, today
 from mvpc.cli.options import JsonOption
+from mvpc.cli.services import COLUMNS, service_counts, service_lines, service_row
 from mvpc.cli.words import ago, local
+from mvpc.errors import InputError
 from mvpc.model import Certificate, Device, Probe, Reach
 from mvpc.project import Project
 from mvpc.status import DeviceStatus, Knowledge, Verdict, device_status
 from mvpc.store.answers import record_probes
 from mvpc.store.read import Reader
 from mvpc.text import safe
+
+if TYPE_CHECKING:
+    from mvpc.software import Questions
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -45,7 +50,7 @@ def status(
         str,
         typer.Argument(help="Hostname, inventory number or serial, or how one begins. Without it: the whole fleet."),
     ] = "",
-    live: Annotated[bool, typer.Option("--live", help="Ask the laptop itself, in one SSH round trip.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask the laptop itself, also for services.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what we believe of one laptop, or count the fleet by ressort and verdict."""
@@ -81,6 +86,7 @@ def _knowledge(reader: Reader, device: Device) -> Knowledge:
         seen=reader.device_states([name]).get(name),
         last_rollout=row,
         waits=reader.waiting([name]).get(name, ()),
+        services=reader.service_states([name]).get(name, ()),
     )
 
 
@@ -88,11 +94,27 @@ def _ask(project: Project, device: Device) -> None:
     """Probe the laptop and store its answer, so that the screen and the records cannot differ."""
     from mvpc.cli.laptops import prober  # noqa: PLC0415 - loads the rollout
 
-    answer: Probe = next(iter(prober(project, updates=True).probe([device])))
+    answer: Probe = next(iter(prober(project, updates=True, questions=_questions(project, device)).probe([device])))
     record_probes(project.database, [answer])
     if answer.reach is not Reach.REACHED:
         words = "does not answer" if answer.reach is Reach.UNREACHABLE else "did not answer as it should"
         typer.echo(f"{device.hostname} {words}: {safe(answer.detail)}", err=True)
+
+
+def _questions(project: Project, device: Device) -> Mapping[str, Questions]:
+    """Which services the laptop is asked about. A profile with a mistake keeps nobody from asking for all the rest."""
+    from mvpc.fleet import Fleet  # noqa: PLC0415 - loads profiles and templates
+    from mvpc.software import Questions, service_questions  # noqa: PLC0415 - the same
+
+    fleet = Fleet(project, on=today())
+    if not fleet.is_ours(device):
+        return {}
+    try:
+        settings = fleet.profile_of(device).settings
+    except InputError as error:
+        typer.echo(f"services are left out: {error.problems[0]}", err=True)
+        return {}
+    return {device.hostname: Questions(services=service_questions(settings, fleet.profiles.catalogue))}
 
 
 def _show(found: DeviceStatus, facts: Mapping[str, Any], certificates: Sequence[Certificate]) -> None:
@@ -107,6 +129,8 @@ def _show(found: DeviceStatus, facts: Mapping[str, Any], certificates: Sequence[
             typer.echo(f"  {safe(component)}: {safe(word)}")
     if line := " · ".join(filter(None, (_facts_line(facts), _certificate(certificates)))):
         typer.echo(f"  {line}")
+    for news, good in service_lines(found.services, moment):
+        typer.secho(f"  {safe(news)}", fg=None if good else typer.colors.YELLOW)
     if found.last_rollout:
         typer.echo(f"  last rollout {found.last_rollout}: mvpc rollout show {found.last_rollout}")
     typer.echo(f"Next: {safe(found.next_step)}")
@@ -160,8 +184,9 @@ def _fleet(project: Project, *, as_json: bool) -> None:
     with Reader(project.database) as reader:
         for device, verdict in _verdicts(reader, now()):
             counts.setdefault(fleet.ressort_of(device), Counter())[verdict] += 1
+        services = service_counts(each for states in reader.service_states().values() for each in states)
     if as_json:
-        print_json(counts)
+        print_json({"ressorts": counts, "services": services})
         return
     if not counts:
         say("The inventory is empty. Next: mvpc device import FILE")
@@ -171,6 +196,8 @@ def _fleet(project: Project, *, as_json: bool) -> None:
         [code.upper(), sum(row.values()), *(row[verdict] or "" for verdict in shown)] for code, row in counts.items()
     ]
     print_table("", ["ressort", "devices", *shown], sorted(rows, key=str))
+    if services:
+        print_table("Services", COLUMNS, [service_row(each, now()) for each in services])
     say(f"{sum(sum(row.values()) for row in counts.values())} devices; one of them: mvpc status LAPTOP")
 
 

@@ -41,7 +41,7 @@ from mvpc.model.events import (
 from mvpc.model.plans import Action, Change, Edit, Gate, Plan, PlannedRing, Ring, Skip, Skipped
 from mvpc.model.rollouts import RESUMABLE, Deferred, HostWork, RolloutRecord, RolloutRow, RolloutState
 from mvpc.model.schedules import ANY_TIME, CatchUp, Schedule, Window
-from mvpc.model.software import InstalledPackage, SoftwareAnswer
+from mvpc.model.software import InstalledPackage, Reachability, ServiceAnswer, ServiceSeen, SoftwareAnswer
 
 __all__ = [
     "ANY_TIME",
@@ -82,6 +82,7 @@ __all__ = [
     "PlannedRing",
     "Probe",
     "Reach",
+    "Reachability",
     "Resource",
     "ResultsStored",
     "Ring",
@@ -97,6 +98,8 @@ __all__ = [
     "RolloutState",
     "Scalar",
     "Schedule",
+    "ServiceAnswer",
+    "ServiceSeen",
     "Skip",
     "Skipped",
     "SoftwareAnswer",

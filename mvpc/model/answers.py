@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from mvpc.model.bundles import Scalar
-from mvpc.model.software import SoftwareAnswer
+from mvpc.model.software import ServiceAnswer, SoftwareAnswer
 
 
 class Reach(StrEnum):
@@ -38,6 +38,8 @@ class Probe:
     facts: Mapping[str, Any] = field(default_factory=dict)
     software: SoftwareAnswer | None = None
     """What it said about its software, if it was asked."""
+    services: tuple[ServiceAnswer, ...] | None = None
+    """Which central services it reaches, if it was asked."""
 
 
 class Outcome(StrEnum):

@@ -6,6 +6,22 @@ trial      what the answers of many add up to
 
 from __future__ import annotations
 
-from mvpc.software.questions import SoftwareQuestion, Wish, question, wishes
+from mvpc.software.questions import (
+    Questions,
+    ServiceQuestion,
+    SoftwareQuestion,
+    Wish,
+    question,
+    service_questions,
+    wishes,
+)
 
-__all__ = ["SoftwareQuestion", "Wish", "question", "wishes"]
+__all__ = [
+    "Questions",
+    "ServiceQuestion",
+    "SoftwareQuestion",
+    "Wish",
+    "question",
+    "service_questions",
+    "wishes",
+]

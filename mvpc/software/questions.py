@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mvpc.catalogue import PackagedProduct, Product, Verify
+from mvpc.catalogue import PackagedProduct, Product, Verify, WebService
 from mvpc.model import Device
 from mvpc.settings import Settings, present
+from mvpc.strict import StrictModel
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +19,31 @@ class SoftwareQuestion:
     """Names of packages; none means all that are installed."""
     checks: Mapping[str, tuple[Verify, ...]] = field(default_factory=dict)
     """Product -> commands that show that it works."""
+
+
+class ServiceQuestion(StrictModel):
+    """What one laptop is asked about one central service."""
+
+    product: str
+    name: str
+    """As people know it."""
+    url: str
+    statuses: tuple[int, ...]
+    """HTTP status codes that mean: it is there."""
+    certificates: tuple[str, ...]
+    """Files on the laptop with authorities that are believed beside those of the system."""
+    smart_card: bool
+    """Whether it may ask for the certificate of a card."""
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Questions:
+    """What one laptop is asked besides how it is; what is None is not asked."""
+
+    software: SoftwareQuestion | None = None
+    services: tuple[ServiceQuestion, ...] | None = None
+    """Central services of its profile; of which there may be none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,3 +83,23 @@ def question(device: Device, settings: Settings, catalogue: Mapping[str, Product
     return SoftwareQuestion(
         packages=tuple(sorted(names)), checks={name: wish.product.verify for name, wish in wanted.items()}
     )
+
+
+def service_questions(settings: Settings, catalogue: Mapping[str, Product]) -> tuple[ServiceQuestion, ...]:
+    """What a laptop is asked about the central services that its profile chose."""
+    found = []
+    for name, choice in sorted(settings.software.items()):
+        service = catalogue[name]
+        if choice.state == "present" and isinstance(service, WebService):
+            found.append(
+                ServiceQuestion(
+                    product=name,
+                    name=service.name,
+                    url=service.asked_at(choice.settings["url"]),
+                    statuses=service.reach_status,
+                    certificates=service.certificates,
+                    smart_card=service.smart_card,
+                    seconds=service.reach_seconds,
+                )
+            )
+    return tuple(found)

@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mvpc.device import FORMAT, Answer, parse_answer, program
-from mvpc.device.software import parse_software, software_request
-from mvpc.model import Device, Outcome, Probe, Reach, SoftwareAnswer
+from mvpc.device.questions import ANSWERS, parse_facts, request_fields
+from mvpc.model import Device, Outcome, Probe, Reach
 from mvpc.ssh.calls import Calls
 from mvpc.ssh.session import ANSWER_SECONDS, Login, NotReachedError, connect, exchange, load_key, silence
 from mvpc.ssh.trust import HostAuthority
 from mvpc.text import safe
 
 if TYPE_CHECKING:
-    from mvpc.software import SoftwareQuestion  # loads pydantic
+    from mvpc.software import Questions  # loads pydantic
 
 _CHECKS_SECONDS = 240
-"""What a laptop that is asked about its software may take longer; the device program gives up before."""
+"""What a laptop that is asked for more than how it is may take longer; the device program gives up before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,9 +41,8 @@ class SshProber:
     """Whose host certificates are believed beside the host keys of the inventory."""
     updates: bool = False
     """Whether laptops shall count their pending updates as well: it takes each of them longer than all the rest."""
-
-    software: Mapping[str, SoftwareQuestion] = field(default_factory=dict)
-    """Hostname -> what the laptop is asked about its software besides."""
+    questions: Mapping[str, Questions] = field(default_factory=dict)
+    """Hostname -> what the laptop is asked besides."""
 
     def probe(self, devices: Sequence[Device]) -> Iterator[Probe]:
         """Ask every device; yields answers as they come, one for each device.
@@ -71,11 +70,11 @@ class SshProber:
     def _ask(self, login: Login, device: Device, connection: socket.socket | None) -> Probe:
         try:
             with connection or connect(device, self.port) as connected:
-                asked = self.software.get(device.hostname)
-                text = program(_question(device, updates=self.updates, software=asked))
+                asked = self.questions.get(device.hostname)
+                text = program(_question(device, updates=self.updates, questions=asked))
                 seconds = ANSWER_SECONDS + (_CHECKS_SECONDS if asked else 0)
                 answer = parse_answer(exchange(device, login, connected, text, seconds=seconds))
-                said = parse_software(answer.facts.get("software"), asked) if asked and not answer.error else None
+                said = parse_facts(answer.facts, asked) if asked and not answer.error else {}
         except NotReachedError as reason:
             return self._unanswered(device, reason.reach, str(reason))
         except ValueError as error:
@@ -87,7 +86,7 @@ class SshProber:
     def _unanswered(self, device: Device, reach: Reach, detail: str) -> Probe:
         return Probe(device=device.hostname, at=self.now(), reach=reach, detail=safe(detail, limit=300))
 
-    def _answered(self, device: Device, answer: Answer, software: SoftwareAnswer | None) -> Probe:
+    def _answered(self, device: Device, answer: Answer, said: Mapping[str, Any]) -> Probe:
         return Probe(
             device=device.hostname,
             at=self.now(),
@@ -99,8 +98,8 @@ class SshProber:
                 for part in answer.components
                 if part.outcome != Outcome.UNCHANGED
             },
-            facts={name: fact for name, fact in answer.facts.items() if name != "software"},
-            software=software,
+            facts={name: fact for name, fact in answer.facts.items() if name not in ANSWERS},
+            **said,
         )
 
 
@@ -147,7 +146,7 @@ class _Inquiry:
                 connection.close()
 
 
-def _question(device: Device, *, updates: bool, software: SoftwareQuestion | None) -> dict[str, object]:
+def _question(device: Device, *, updates: bool, questions: Questions | None) -> dict[str, object]:
     return {
         "format": FORMAT,
         "action": "probe",
@@ -157,5 +156,5 @@ def _question(device: Device, *, updates: bool, software: SoftwareQuestion | Non
         "updates": updates,
         "undo": "",
         "components": [],
-        **({"software": software_request(software)} if software else {}),
+        **(request_fields(questions) if questions else {}),
     }

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from mvpc.model import Probe, Reach
+from mvpc.model import Probe, Reach, Reachability
 from mvpc.store import rows, schema
+from mvpc.store.software import service_rows
 
 _STORE = (
     "INSERT INTO device_state (device, at, reach, detail, last_seen, generation, digests, drift, facts) "
@@ -30,9 +31,23 @@ _STORE_ANSWER = (
     f"drift = excluded.drift, facts = json_patch(json_object({_KEPT}), excluded.facts)"
 )
 
+_STORE_SERVICE = (
+    "INSERT INTO service_state (device, product, name, url, state, detail, at, since) "
+    "VALUES (:device, :product, :name, :url, :state, :detail, :at, :since) "
+    "ON CONFLICT (device, product) DO UPDATE SET name = excluded.name, url = excluded.url, state = excluded.state, "
+    "detail = excluded.detail, at = excluded.at, "
+    "since = CASE WHEN (state = :reachable) = (excluded.state = :reachable) THEN since ELSE excluded.since END"
+)
+_FORGET_SERVICES = (
+    "DELETE FROM service_state WHERE device = :device AND product NOT IN (SELECT value FROM json_each(:products))"
+)
+"""What a profile does not choose any more."""
+
 
 def record_probes(path: Path, probes: Sequence[Probe]) -> None:
     """Store what laptops said, all or nothing, durable when it returns.
+
+    Of services, the last answer of a laptop that was not asked, or gave none, stays.
 
     Raises:
         MvpcError: the database is damaged, in use or cannot be written, or a laptop is not in the inventory.
@@ -44,6 +59,18 @@ def record_probes(path: Path, probes: Sequence[Probe]) -> None:
         for statement, reached in ((_STORE_ANSWER, True), (_STORE, False)):
             said = [probe for probe in probes if (probe.reach is Reach.REACHED) is reached]
             connection.executemany(statement, [rows.probe_row(numbers[probe.device], probe) for probe in said])
+        for probe in probes:
+            if probe.services is not None:
+                _record_services(connection, numbers[probe.device], probe)
+
+
+def _record_services(connection: sqlite3.Connection, number: int, probe: Probe) -> None:
+    """Store which services a laptop reaches; since when is kept as long as that does not change."""
+    found = service_rows(number, probe)
+    products = json.dumps([row["product"] for row in found])
+    connection.execute(_FORGET_SERVICES, {"device": number, "products": products})
+    reachable = str(Reachability.REACHABLE)
+    connection.executemany(_STORE_SERVICE, [{**row, "reachable": reachable} for row in found])
 
 
 @contextmanager

@@ -24,12 +24,13 @@ from mvpc.model import (
     RolloutRow,
     RolloutState,
     Scalar,
+    ServiceSeen,
     SoftwareSeen,
 )
 from mvpc.store import rows, schema
 from mvpc.store.certificates import CertificateQueries
 from mvpc.store.search import conditions, encodable, escaped
-from mvpc.store.software import software_seen
+from mvpc.store.software import service_seen, software_seen
 
 _DEFERRED = (
     "(SELECT deferred.*, rollout.state, reason, process, beat, ended, schedule "
@@ -124,6 +125,14 @@ class Reader(CertificateQueries):
         """Hostname -> what it last said about its software; those that were never asked are left out."""
         with schema.in_words(self._path):
             return {row["hostname"]: software_seen(row) for row in self._of_devices("software_state", hostnames)}
+
+    def service_states(self, hostnames: Collection[str] | None = None) -> dict[str, tuple[ServiceSeen, ...]]:
+        """Hostname -> central services that it was asked about, by name; of all devices when none are named."""
+        found: dict[str, list[ServiceSeen]] = {}
+        with schema.in_words(self._path):
+            for row in self._of_devices("service_state", hostnames):
+                found.setdefault(row["hostname"], []).append(service_seen(row))
+        return {device: tuple(sorted(each, key=lambda one: one.name)) for device, each in found.items()}
 
     # --- rollouts
 

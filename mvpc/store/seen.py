@@ -15,6 +15,7 @@ from mvpc.store.tables import table_of
 _SEEN = table_of(tables.DeviceStateRow)
 _COMPONENT = table_of(tables.ComponentStateRow)
 _SOFTWARE = table_of(tables.SoftwareStateRow)
+_SERVICE = table_of(tables.ServiceStateRow)
 
 
 def note_software(connection: Connection, numbers: Mapping[str, int], probes: Sequence[Probe]) -> None:
@@ -28,7 +29,7 @@ def note_software(connection: Connection, numbers: Mapping[str, int], probes: Se
 def forget(connection: Connection, numbers: Sequence[int]) -> None:
     """Believe nothing any more of what these laptops said and proved."""
     gone = [{"of": number} for number in numbers]
-    for table in (_SEEN, _COMPONENT, _SOFTWARE):
+    for table in (_SEEN, _COMPONENT, _SOFTWARE, _SERVICE):
         many(connection, delete(table).where(table.c.device == bindparam("of")), gone)
 
 

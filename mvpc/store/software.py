@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from mvpc.model import Probe, Reach, SoftwareSeen
+from mvpc.model import Probe, Reach, Reachability, ServiceSeen, SoftwareSeen
 from mvpc.store.rows import Row, moment, packed
 
 
@@ -34,4 +34,35 @@ def software_seen(row: Row) -> SoftwareSeen:
         answered=datetime.fromisoformat(row["answered"]) if row["answered"] else None,
         packages=json.loads(row["packages"]),
         checks=json.loads(row["checks"]),
+    )
+
+
+def service_rows(number: int, probe: Probe) -> list[dict[str, Any]]:
+    """An answer about central services as rows."""
+    return [
+        {
+            "device": number,
+            "product": each.product,
+            "name": each.name,
+            "url": each.url,
+            "state": str(each.state),
+            "detail": each.detail,
+            "at": moment(probe.at),
+            "since": moment(probe.at),
+        }
+        for each in probe.services or ()
+    ]
+
+
+def service_seen(row: Row) -> ServiceSeen:
+    """A row as what is known of one service on one laptop."""
+    return ServiceSeen(
+        device=row["hostname"],
+        product=row["product"],
+        name=row["name"],
+        url=row["url"],
+        state=Reachability(row["state"]),
+        detail=row["detail"],
+        at=datetime.fromisoformat(row["at"]),
+        since=datetime.fromisoformat(row["since"]),
     )

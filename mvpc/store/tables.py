@@ -264,3 +264,19 @@ class SoftwareStateRow(SQLModel, table=True):
     """JSON: package -> version."""
     checks: str
     """JSON: product -> why it does not work."""
+
+
+class ServiceStateRow(SQLModel, table=True):
+    """Whether one laptop last reached one central service."""
+
+    __tablename__ = "service_state"
+
+    device: int = Field(sa_column=Column(Integer, ForeignKey("device.number"), primary_key=True, autoincrement=False))
+    product: str = Field(primary_key=True)
+    name: str
+    url: str
+    state: str
+    detail: str
+    at: str
+    since: str
+    """When it began to be reachable, or not to be."""

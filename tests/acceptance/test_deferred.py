@@ -107,7 +107,7 @@ def test_a_change_whose_time_has_passed_is_not_made_and_not_forgotten(admin: Adm
     assert "0 laptops waiting, 0 back, 1 expired" in admin.mvpc("rollout", "watch", "--once")
     assert value_on(admin, "lab-03") == before
     assert "waited for it, and it was not to be made after" in admin.mvpc("status", "lab-03")
-    assert admin.json("status")["fm"]["expired"] == 1
+    assert admin.json("status")["ressorts"]["fm"]["expired"] == 1
     admin.mvpc("rollout", "metrics", "-o", "m.prom")
     assert "mvpc_expired_devices 1" in (admin.root / "m.prom").read_text()
     assert "nothing waits for 1 laptop any more" in admin.mvpc("rollout", "purge", "--expired")

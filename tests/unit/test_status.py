@@ -11,6 +11,8 @@ from mvpc.model import (
     LifeCycle,
     Outcome,
     Reach,
+    Reachability,
+    ServiceSeen,
 )
 from mvpc.status import Knowledge, Verdict, device_status
 from mvpc.testing import NOON, a_device
@@ -121,3 +123,25 @@ def test_every_verdict_has_a_next_step():
     for known in cases:
         values: dict[str, Any] = {"device": a_device()}
         assert device_status(Knowledge(**values | known), NOON).next_step
+
+
+def service(state: Reachability) -> ServiceSeen:
+    head = {"device": "nb-000123", "product": "e-akte", "name": "E-Akte", "url": "https://akte.mv.example/"}
+    return ServiceSeen(**head, state=state, at=NOON, since=NOON)
+
+
+def next_step(*services: ServiceSeen, **known: Any) -> str:
+    values: dict[str, Any] = {"device": a_device(), "states": states(NOON - HOUR), "seen": seen()}
+    return device_status(Knowledge(**values | known, services=services), NOON).next_step
+
+
+def test_a_service_that_is_not_reachable_is_the_next_step_of_a_laptop_that_is_all_right():
+    assert next_step(service(Reachability.REACHABLE)) == "nothing to do"
+    assert "profiles/catalogue/e-akte.yml" in next_step(service(Reachability.UNTRUSTED))
+    assert "tell those who run it: https://akte.mv.example/" in next_step(service(Reachability.STATUS))
+    assert "vpn.dns" in next_step(service(Reachability.NAME_UNKNOWN))
+
+
+def test_trouble_with_the_laptop_itself_comes_before_its_services():
+    drifted = seen(drift={"base": ("file /etc/hosts differs",)})
+    assert next_step(service(Reachability.NO_ROUTE), seen=drifted).startswith("to repair it: ")

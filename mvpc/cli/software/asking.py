@@ -14,7 +14,7 @@ from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import Device, Probe, Reach
 from mvpc.project import Project
-from mvpc.software import SoftwareQuestion, question
+from mvpc.software import Questions, question, service_questions
 
 
 def ask(
@@ -23,7 +23,7 @@ def ask(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask laptops which versions they have and whether every chosen product works; store what they say."""
+    """Ask laptops which versions they have, and whether chosen products work and services are reachable; store it."""
     from mvpc.store.write import Store  # noqa: PLC0415 - loads SQLAlchemy
 
     project = current_project()
@@ -32,23 +32,32 @@ def ask(
     laptops = fleet.askable(chosen)
     if not laptops:
         raise NotFoundError("none of these laptops can be asked", hint="mvpc plan says why of each")
-    answers = list(_answers(project, laptops, {each.hostname: _question(fleet, each) for each in laptops}))
+    answers = list(_answers(project, laptops, {each.hostname: _questions(fleet, each) for each in laptops}))
     store = Store(project.database)
     store.record_probes(answers)
     store.record_software(answers)
     _tell(answers, left_out=len(chosen) - len(laptops), as_json=as_json)
 
 
-def _question(fleet: Fleet, device: Device) -> SoftwareQuestion:
-    return question(device, fleet.profile_of(device).settings, fleet.profiles.catalogue)
+def _questions(fleet: Fleet, device: Device) -> Questions:
+    settings, catalogue = fleet.profile_of(device).settings, fleet.profiles.catalogue
+    return Questions(software=question(device, settings, catalogue), services=service_questions(settings, catalogue))
 
 
-def _answers(project: Project, laptops: Sequence[Device], questions: dict[str, SoftwareQuestion]) -> Iterator[Probe]:
+def _answers(project: Project, laptops: Sequence[Device], questions: dict[str, Questions]) -> Iterator[Probe]:
     from mvpc.cli.laptops import prober  # noqa: PLC0415 - loads the rollout
 
     if project.chances:
         raise InputError("simulated laptops have no software", hint="Ask real ones, or those of mvpc lab up")
-    yield from prober(project, software=questions).probe(laptops)
+    yield from prober(project, questions=questions).probe(laptops)
+
+
+def _complaints(answer: Probe) -> Iterator[tuple[str, str]]:
+    """Products that do not work on a laptop and services that it does not reach, and why."""
+    yield from ((name, words) for name, words in (answer.software.checks if answer.software else {}).items() if words)
+    for each in answer.services or ():
+        if not each.is_reachable:
+            yield each.product, f"not reachable: {each.why}"
 
 
 def _tell(answers: Sequence[Probe], *, left_out: int, as_json: bool) -> None:
@@ -56,8 +65,7 @@ def _tell(answers: Sequence[Probe], *, left_out: int, as_json: bool) -> None:
     failed = [
         (each.device, product, words)
         for each in sorted(answers, key=lambda each: each.device)
-        for product, words in (each.software.checks if each.software else {}).items()
-        if words
+        for product, words in _complaints(each)
     ]
     silent = sorted((each.device, str(each.reach), each.detail) for each in answers if each.reach is not Reach.REACHED)
     if as_json:

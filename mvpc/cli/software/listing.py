@@ -20,7 +20,7 @@ from mvpc.fleet import Fleet
 from mvpc.model import Device, InstalledPackage
 from mvpc.project import Project
 from mvpc.report import Contents, sbom_json
-from mvpc.software import SoftwareQuestion
+from mvpc.software import Questions, SoftwareQuestion
 from mvpc.store.read import Reader
 
 OutputOption = Annotated[
@@ -58,7 +58,8 @@ def _ask(project: Project, device: Device) -> tuple[InstalledPackage, ...]:
 
     if project.chances:
         raise InputError("simulated laptops have no software", where=device.hostname, hint="Ask a real one")
-    answer = next(iter(prober(project, software={device.hostname: SoftwareQuestion()}).probe([device])))
+    everything = {device.hostname: Questions(software=SoftwareQuestion())}
+    answer = next(iter(prober(project, questions=everything).probe([device])))
     if answer.software is None:
         hint = "Try again when it is awake; mvpc status says what is known of it"
         raise MvpcError(f"no answer: {answer.detail}", where=device.hostname, hint=hint)

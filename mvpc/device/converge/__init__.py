@@ -35,6 +35,7 @@ PARTS = (
     "phases",
     "software",
     "killswitch",
+    "services",
     "facts",
     "answer",
 )

@@ -16,6 +16,7 @@ from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine, look, read_text
 from mvpc.device.converge.observed import Observed
 from mvpc.device.converge.request import Order
+from mvpc.device.converge.services import services
 from mvpc.device.converge.software import software
 
 
@@ -70,6 +71,7 @@ def probed_facts(machine: Machine, seen: Observed, order: Order) -> dict[str, An
         "kill_switch": kill_switch(machine),
         **({"updates_pending": updates_pending(machine), "updates_counted": int(time.time())} if order.updates else {}),
         **({"software": software(machine, order.software)} if order.software else {}),
+        **({"services": services(machine, order.services)} if order.services else {}),
     }
 
 

@@ -53,6 +53,15 @@ class Inquiry(NamedTuple):
     checks: tuple[Check, ...]
 
 
+class Survey(NamedTuple):
+    """What a probe asks about central services."""
+
+    program: str
+    """Source text for `python3 -I -`."""
+    seconds: int
+    """How long it may take."""
+
+
 class Order(NamedTuple):
     """A request that was read and understood."""
 
@@ -65,6 +74,7 @@ class Order(NamedTuple):
     """Program that takes an apply back when nobody gets in again; empty when nothing is to be taken back."""
     components: tuple[Component, ...]
     software: Inquiry | None = None
+    services: Survey | None = None
 
 
 def read_order(request: Any) -> Order:
@@ -72,7 +82,7 @@ def read_order(request: Any) -> Order:
     if not isinstance(request, dict) or request.get("format") != FORMAT:
         raise Refused(f"the request is not of format {FORMAT}")
     known = {"format", "action", "device", "generation", "diff", "updates", "undo", "components"}
-    odd = (request.keys() - {"software"}) ^ known
+    odd = (request.keys() - {"software", "services"}) ^ known
     if odd:
         raise Refused(f"request: unknown or missing: {', '.join(sorted(odd)):.80}")
     action, generation, components = request["action"], request["generation"], request["components"]
@@ -85,7 +95,8 @@ def read_order(request: Any) -> Order:
     if len({each.name for each in read}) != len(read):
         raise Refused("a component is given twice")
     software = read_inquiry(request["software"]) if "software" in request else None
-    return Order(action, generation, diff, updates, undo, read, software)
+    services = read_survey(request["services"]) if "services" in request else None
+    return Order(action, generation, diff, updates, undo, read, software, services)
 
 
 def read_inquiry(data: Any) -> Inquiry:
@@ -94,6 +105,13 @@ def read_inquiry(data: Any) -> Inquiry:
         raise Refused("software: needs packages and checks")
     names = read_field("tuple[str, ...]", "package", data["packages"])
     return Inquiry(names, tuple(map(read_check, data["checks"])))
+
+
+def read_survey(data: Any) -> Survey:
+    """What a request asks about central services; raises Refused."""
+    if not isinstance(data, dict) or data.keys() != {"program", "seconds"} or type(data["seconds"]) is not int:
+        raise Refused("services: needs program and seconds")
+    return Survey(read_field("str", "program", data["program"]), data["seconds"])
 
 
 def read_check(data: Any) -> Check:

@@ -22,6 +22,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove all tables."""
     for table in (
+        "service_state",
         "software_state",
         "device_state",
         "component_state",
@@ -191,4 +192,10 @@ def _state() -> None:
         *map(_text, ("asked", "reach", "detail")),
         _text("answered", nullable=True),
         *map(_text, ("packages", "checks")),
+    )
+    op.create_table(
+        "service_state",
+        _device(key=True),
+        sa.Column("product", sa.String(), primary_key=True),
+        *map(_text, ("name", "url", "state", "detail", "at", "since")),
     )
