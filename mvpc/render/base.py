@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import get_args
 
@@ -30,6 +31,7 @@ def resources(device: Device, settings: Base) -> tuple[Resource, ...]:
         *_kernel(settings),
         *_updates(settings.updates),
         *_sources(device, settings.apt),
+        *_more_sources(settings.apt),
     )
 
 
@@ -165,3 +167,16 @@ def _sources(device: Device, settings: Apt) -> tuple[Resource, ...]:
         File(path=f"/etc/apt/sources.list.d/{family}.sources", present=False),
         File(path="/etc/apt/sources.list", present=False),
     )
+
+
+def _more_sources(settings: Apt) -> Iterator[Resource]:
+    for name, source in sorted(settings.sources.items()):
+        if source.state == "present":
+            content = fill(
+                "apt-source",
+                url=source.url,
+                suite=source.suite,
+                components=present(source.components),
+                key=source.key.splitlines(),
+            )
+            yield File(path=f"/etc/apt/sources.list.d/mvpc-{name}.sources", content=content)

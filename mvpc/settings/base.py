@@ -8,19 +8,56 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mvpc.catalogue import Language, Presence
-from mvpc.settings.kinds import Account, Host, SysctlName, SysctlValue, TimeOfDay, TimeZone, Url, present
+from mvpc.settings.kinds import (
+    Account,
+    ArchiveKey,
+    Host,
+    SourceComponent,
+    SourceName,
+    Suite,
+    SysctlName,
+    SysctlValue,
+    TimeOfDay,
+    TimeZone,
+    Url,
+    present,
+)
 from mvpc.strict import Finding, StrictModel, refuse_all
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
+class PackageSource(StrictModel):
+    """One more source of packages, believed only where its own key signs it (sources.list(5), Signed-By)."""
+
+    state: Presence = "present"
+    """Whether laptops use it."""
+    url: Url
+    """Its address."""
+    suite: Suite
+    """Suite, such as trixie; or for a source without suites a path that ends with /, such as ./"""
+    components: Mapping[SourceComponent, Presence] = {}
+    """Components of the suite; none where `suite` is a path."""
+    key: ArchiveKey
+    """The OpenPGP key that signs it. There is no way to use a source that nobody signs."""
+
+    @model_validator(mode="after")
+    def _has_components_or_a_path(self) -> Self:
+        if self.suite.endswith("/") == bool(present(self.components)):
+            step = "Write for example: suite: trixie with components: {main: present}, or: suite: ./"
+            refuse_all([Finding(("components",), "go with a suite and not with a path (sources.list(5))", step)])
+        return self
+
+
 class Apt(StrictModel):
-    """Where Debian packages come from. Both empty: the package sources of the laptop are left alone."""
+    """Where packages come from. Without a mirror, the sources that the laptop came with are left alone."""
 
     mirror: Url | None = None
     """Mirror of the distribution."""
     security_mirror: Url | None = None
     """Mirror of its security updates."""
+    sources: Mapping[SourceName, PackageSource] = {}
+    """More sources, by name: those of the site itself, or of a product."""
 
 
 class Ssh(StrictModel):

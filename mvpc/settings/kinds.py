@@ -89,6 +89,24 @@ WireGuardKey = Annotated[
         _wireguard_key,
     ),
 ]
+_ARMOUR = r"-----{} PGP PUBLIC KEY BLOCK-----"
+ArchiveKey = Annotated[
+    str,
+    Kind(
+        "an OpenPGP public key as text, from its BEGIN to its END line",
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ...\n-----END PGP PUBLIC KEY BLOCK-----\n",
+        rf"^{_ARMOUR.format('BEGIN')}\n(?:[ -~]*\n)+{_ARMOUR.format('END')}\n?$",
+        limit=1 << 15,
+    ),
+]
+SourceName = Annotated[str, Kind("a name of a package source", "own-packages", "^[a-z0-9][a-z0-9-]{0,40}$")]
+Suite = Annotated[
+    str,
+    Kind(
+        "a suite of a package source, or a path that ends with /", "trixie", "^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*/?$"
+    ),
+]
+SourceComponent = Annotated[str, Kind("a component of a package source", "main", "^[A-Za-z0-9._-]+$")]
 Url = Annotated[
     str,
     Kind(

@@ -10,7 +10,7 @@ from mvpc.catalogue import Product, choose
 from mvpc.errors import InputError, Problem
 from mvpc.localroles import FOLDER, LocalRole
 from mvpc.localroles.variables import variable_findings
-from mvpc.profiles import Merged, dotted, in_order, suggestion
+from mvpc.profiles import Keys, Merged, dotted, in_order, suggestion
 from mvpc.settings.models import Settings
 from mvpc.strict import is_path, keys_at, problems_of
 from mvpc.yamlfile import HIDDEN
@@ -59,9 +59,14 @@ def _hidden_characters(merged: Merged) -> Iterator[Problem]:
     """A line break in a value could add a line to a file on the laptop."""
     for keys, origin in merged.origins.items():
         text = origin.value
-        if isinstance(text, str) and ("\n" in text or HIDDEN.search(text)):
+        if isinstance(text, str) and (("\n" in text and not _may_have_lines(keys)) or HIDDEN.search(text)):
             step = "Write it in one line of visible characters"
             yield Problem(str(origin.source), f"{dotted(keys)}: holds an invisible character", step)
+
+
+def _may_have_lines(keys: Keys) -> bool:
+    """Keys of package sources: each of their lines is checked, and indented where it is written."""
+    return keys[:3] == ("base", "apt", "sources") and keys[4:] == ("key",)
 
 
 def _locks(merged: Merged, catalogue: Mapping[str, Product]) -> Iterator[Problem]:

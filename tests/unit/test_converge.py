@@ -758,6 +758,21 @@ def test_a_package_that_is_nowhere_is_named(laptop):
     assert report["digest"] == ""
 
 
+def test_a_source_that_apt_refuses_is_named_before_what_is_missing_because_of_it(laptop):
+    said = "E: The repository 'http://apt.mv.example/own ./ Release' is not signed.\n"
+    laptop.broken = {f"{' '.join(APT)} update": Ran(100, err=said)}
+    assert apply(laptop, package("vlm"))["error"] == (
+        "source http://apt.mv.example/own is refused (The repository 'http://apt.mv.example/own ./ Release' is not "
+        "signed): give it the key that signs it, or take it away; apt-get install: E: Unable to locate package vlm"
+    )
+
+
+def test_a_source_that_apt_refuses_does_not_keep_other_packages_away(laptop):
+    laptop.broken = {f"{' '.join(APT)} update": Ran(100, err="E: The repository 'http://x Release' is not signed.\n")}
+    laptop.put("/var/lib/apt/lists/mirror_example_Packages", "")
+    assert apply(laptop, package("vim"))["outcome"] == "changed"
+
+
 # --- units -----------------------------------------------------------------------------------
 
 ONCE = {"Type": "oneshot", "ExecMainExitTimestampMonotonic": "99"}

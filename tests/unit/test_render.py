@@ -145,6 +145,24 @@ def test_switched_off_updates_stop_the_timers():
     assert [(unit.enabled, unit.running) for unit in timers] == [(False, False)] * 2
 
 
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+def test_a_source_of_the_site_carries_the_key_that_signs_it():
+    source = {"url": "http://apt.mv.example/own", "suite": "trixie", "components": {"main": "present"}, "key": KEY}
+    found = files(bundle({"base": {"apt": {"sources": {"own": source}}}}))
+    assert found["/etc/apt/sources.list.d/mvpc-own.sources"].content.endswith(
+        "URIs: http://apt.mv.example/own\nSuites: trixie\nComponents: main\nSigned-By:\n"
+        " -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mDMEZ\n =abcd\n -----END PGP PUBLIC KEY BLOCK-----\n"
+    )
+    assert "/etc/apt/sources.list" not in found
+
+
+def test_a_source_that_is_switched_off_is_left_out():
+    source = {"state": "absent", "url": "http://apt.mv.example/own", "suite": "./", "key": KEY}
+    assert not any("mvpc-own" in path for path in files(bundle({"base": {"apt": {"sources": {"own": source}}}})))
+
+
 def test_a_mirror_replaces_what_the_laptop_came_with():
     found = files(bundle({"base": {"apt": {"mirror": "http://apt.mv.example/debian"}}}))
     assert "URIs: http://apt.mv.example/debian\nSuites: trixie trixie-updates\n" in (

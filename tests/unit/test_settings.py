@@ -73,6 +73,46 @@ def test_an_empty_profile_is_valid_and_secure(root: Path):
     assert (found.vpn.provider, found.vpn.tunnel, found.base.updates.automatic) == ("none", "full", True)
 
 
+def a_source(*lines: str) -> str:
+    """A layer with one more package source."""
+    return "base:\n  apt:\n    sources:\n      own:\n" + "".join(f"        {line}\n" for line in lines)
+
+
+ARMOURED = (
+    *("key: |", "  -----BEGIN PGP PUBLIC KEY BLOCK-----", ""),
+    *("  mDMEZ+/=", "  -----END PGP PUBLIC KEY BLOCK-----"),
+)
+
+
+def test_a_package_source_has_the_key_that_signs_it(root: Path):
+    layer = a_source("url: http://apt.mv.example/own", "suite: trixie", "components: {main: present}", *ARMOURED)
+    assert settings(root, layer).base.apt.sources["own"].key.count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("suite: ./",), "1.yml:4: Base.apt.sources.own.key: is missing."),
+        (("suite: ./", *ARMOURED, "components: {main: present}"), "components: go with a suite and not with a path"),
+        (("suite: trixie", *ARMOURED), "components: go with a suite and not with a path"),
+        (
+            ("suite: ./", "key: 4EBC08362C4C42E05F353B4773A218DE9671C1F6"),
+            "1.yml:7: Base.apt.sources.own.key: must be an OpenPGP public key as text",
+        ),
+        (
+            ("suite: ./", *(line.replace("PUBLIC", "PRIVATE") for line in ARMOURED)),
+            "1.yml:7: Base.apt.sources.own.key: must be an OpenPGP public key as text",
+        ),
+        (("suite: |", "  ./", "  Trusted: yes", *ARMOURED), "1.yml:6: Base.apt.sources.own.suite: holds an invisible"),
+    ],
+)
+def test_a_package_source_that_nobody_signs_or_that_says_more_is_refused(
+    root: Path, lines: tuple[str, ...], expected: str
+):
+    said = "\n".join(problems(root, a_source("url: http://apt.mv.example/own", *lines)))
+    assert expected.lower() in said.lower()
+
+
 def test_only_present_entries_count(root: Path):
     found = settings(root, "software: {qpdf: present, gimp: present}", "software: {gimp: absent, cups: absent}")
     assert {name: choice.state for name, choice in found.software.items()} == {

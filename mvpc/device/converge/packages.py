@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +20,10 @@ APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Opti
 APT_SECONDS = 1800
 UNFINISHED = frozenset("HUFWt")
 """Half-installed, unpacked, half-configured, triggers awaited, triggers pending."""
+BAD_SIGNATURE = re.compile(
+    r"^[EW]: (.*(?:not signed|no longer signed|[Ss]ignature verification|GPG error).*)$", re.MULTILINE
+)
+"""What apt says of a source that nobody has signed, or not with its key."""
 LISTS_STAMP = "/var/lib/mvpc/apt-updated"
 LISTS_SECONDS = 6 * 3600
 
@@ -90,15 +95,17 @@ def nothing() -> None:
 def transact(machine: Machine, come: Sequence[Package], go: Sequence[Package], *, keep: frozenset[str]) -> None:
     """Install and remove in one go, with fresh lists, and only what was asked for."""
     mend(machine, come)
-    updated = bool(come) and lists_are_old(machine) and update_lists(machine)
+    old = bool(come) and lists_are_old(machine)
+    refused = update_lists(machine) if old else ""
     names = [f"{each.name}={each.version}" if each.version else each.name for each in come]
     argv = [*APT, "--no-install-recommends", "--allow-downgrades", "install", *names, *(f"{each.name}-" for each in go)]
     refuse_side_effects(machine, argv, go, keep)
     ran = machine.run(argv, timeout=APT_SECONDS)
-    if ran.code != 0 and (mend(machine, come) or (come and not updated and update_lists(machine))):
+    if ran.code != 0 and (mend(machine, come) or (come and not old)):
+        refused = refused if old or not come else update_lists(machine)
         ran = machine.run(argv, timeout=APT_SECONDS)
     if ran.code != 0:
-        raise explained(machine, f"apt-get install: {gist(ran.err, ran.out)}")
+        raise explained(machine, "; ".join(filter(None, (refused, f"apt-get install: {gist(ran.err, ran.out)}"))))
 
 
 def mend(machine: Machine, come: Sequence[Package]) -> bool:
@@ -143,15 +150,15 @@ def refuse_side_effects(machine: Machine, argv: Sequence[str], go: Sequence[Pack
         raise Failure(f"removing {', '.join(each.name for each in go)} would also remove {', '.join(victims)}")
 
 
-def lists_are_old(machine: Machine) -> bool:
-    """Whether package lists are missing, older than six hours, or older than the sources they come from."""
+def lists_are_old(machine: Machine, seconds: float = LISTS_SECONDS) -> bool:
+    """Whether package lists are missing, older than so many seconds, or older than the sources they come from."""
     stamp = look(machine.path(LISTS_STAMP))
     if stamp is None or not any(machine.path("/var/lib/apt/lists").glob("*_*")):
         return True
     sources = look_at_all(machine.path("/etc/apt").glob("sources.list*"))
     sources += look_at_all(machine.path("/etc/apt/sources.list.d").glob("*"))
     newest = max((each.st_ctime for each in sources), default=0)
-    return newest >= stamp.st_mtime or not 0 <= time.time() - stamp.st_mtime < LISTS_SECONDS
+    return newest >= stamp.st_mtime or not 0 <= time.time() - stamp.st_mtime < seconds
 
 
 def look_at_all(paths: Iterable[Path]) -> list[os.stat_result]:
@@ -159,9 +166,23 @@ def look_at_all(paths: Iterable[Path]) -> list[os.stat_result]:
     return [found for found in map(look, paths) if found]
 
 
-def update_lists(machine: Machine) -> bool:
-    """Fetch package lists. One unreachable source is no reason to stop: the transaction will tell."""
+def update_lists(machine: Machine) -> str:
+    """Fetch package lists; returns which source was refused. That is no reason to stop: the transaction will tell."""
     ran = machine.run([*APT, "update"], timeout=APT_SECONDS)
     if ran.code == 0:
         write_private(machine, machine.path(LISTS_STAMP), b"")
-    return True
+    return refused_source(ran.err)
+
+
+def refused_source(said: str) -> str:
+    """The first source whose signature apt did not accept, and the next step; empty when there is none.
+
+    apt then goes on with older lists where it has some, and does not call that an error (apt-secure(8)).
+    """
+    found = BAD_SIGNATURE.search(said)
+    if not found:
+        return ""
+    source = re.search(r"[a-z+]+:/[^\s']*", found[1])
+    reason = found[1].rpartition("error message is: ")[2].rstrip(".")
+    name = source[0] if source else "of packages"
+    return f"source {name} is refused ({reason:.200}): give it the key that signs it, or take it away"
