@@ -51,6 +51,6 @@ def refusal(token: Token | None, presented: Secret, device: Device, ressort: str
 def _hash(shown: str) -> str:
     """Letters and digits alone count, so that people may type it as they like.
 
-    y and z count as one: a new laptop takes its German keyboard for an American one. That costs less than 2 bits of 160.
+    y and z count as one: new laptops take their German keyboard for an American one. It costs less than 2 of 160 bits.
     """
     return hashlib.sha256(re.sub(r"[^a-z2-7]", "", shown.lower().replace("y", "z")).encode()).hexdigest()

@@ -18,7 +18,7 @@ from mvpc.identity.x509 import authority_request, certify_oneself
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
 RULES = edition("bsi-tr-02102-2026-01").certificates
-NOW = datetime.now(tz=UTC) + timedelta(minutes=1)
+NOW = datetime.now(tz=UTC) + timedelta(days=1)
 KEY = ec.generate_private_key(ec.SECP384R1())
 CA = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n"
 
