@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from tests.bench.peers.laptops import Laptops, laptops, missing
+from tests.bench.peers.laptops import BRIDGE, Laptops, laptops, missing
 from tests.bench.peers.measure import Meter, Took
 from tests.bench.peers.tools import Ansible, Mvpc, Pyinfra, Tool, versions
 
@@ -69,14 +69,14 @@ def _warm_up(machines: Laptops) -> None:
 
 def _tools(machines: Laptops, room: Path) -> list[Tool]:
     forks = len(machines.names)
-    ours, theirs = Meter(room / "log", machines.root), Meter(room / "log", room)
+    ours, theirs = Meter(room / "log", machines.root, BRIDGE), Meter(room / "log", room, BRIDGE)
     return [Mvpc(machines, ours), Pyinfra(machines, theirs, room, forks), Ansible(machines, theirs, room, forks)]
 
 
 def _compare(tool: Tool, machines: Laptops, room: Path, figures: Figures) -> None:
     def note(row: str, took: Took) -> None:
         figures[row][tool.name] = took
-        sys.stdout.write(f"{tool.name}: {row}: {took.wall:.1f} s ({took.cpu:.1f} s CPU)\n")
+        sys.stdout.write(f"{tool.name}: {row}: {took.wall:.1f} s ({took.cpu:.1f} + {took.laptops:.1f} s CPU)\n")
         sys.stdout.flush()
 
     everyone = machines.names
@@ -128,7 +128,7 @@ def _typical(run: Callable[[int], Took]) -> Took:
     took = [run(0)]
     while took[0].wall < SHORT and len(took) < 3:
         took.append(run(len(took)))
-    return Took(median(each.wall for each in took), median(each.cpu for each in took))
+    return Took(*(median(getattr(each, what) for each in took) for what in ("wall", "cpu", "laptops")))
 
 
 def _same(tool: Tool, machines: Laptops, room: Path) -> None:
@@ -143,11 +143,12 @@ def _tail(room: Path) -> str:
 
 
 def _print(figures: Figures, number: int) -> None:
-    out = [f"\n{number} laptops; {versions()}; seconds wall (controller CPU), ratio to mvpc, goal\n"]
+    out = [f"\n{number} laptops; {versions()}; seconds wall (CPU of controller + laptops), ratio to mvpc, goal\n"]
     for row, tools in figures.items():
         cells = [f"{row:<40}"]
         for name, took in tools.items():
-            cells.append(f"{name} {took.wall:.1f} ({took.cpu:.1f}){_ratio(row, name, took, tools)}")
+            cost = f"{took.cpu:.1f} + {took.laptops:.1f}"
+            cells.append(f"{name} {took.wall:.1f} ({cost}){_ratio(row, name, took, tools)}")
         cells += _bound(row, figures, number)
         out.append(" | ".join(cells))
     sys.stdout.write("\n".join(out) + "\n")
@@ -170,7 +171,7 @@ def _ratio(row: str, name: str, took: Took, tools: dict[str, Took]) -> str:
         return ""
     goal = GOALS.get(row, {}).get(name)
     wanted = f", goal {goal:g}x" if goal else ""
-    return f" = {took.wall / ours.wall:.1f}x, CPU {took.cpu / ours.cpu:.1f}x{wanted}"
+    return f" = {took.wall / ours.wall:.1f}x, CPU {took.work / ours.work:.1f}x{wanted}"
 
 
 if __name__ == "__main__":

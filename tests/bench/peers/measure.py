@@ -1,4 +1,4 @@
-"""Wall time and controller CPU of a command, with all that it starts."""
+"""Wall time of a command, CPU of the controller with all that it starts, and CPU of the laptops meanwhile."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ class Took:
 
     wall: float
     cpu: float
+    laptops: float = 0.0
+    """CPU seconds of all laptops together: unlike wall, hardly changed by what else this machine has to do."""
+
+    @property
+    def work(self) -> float:
+        """CPU seconds at both ends."""
+        return self.cpu + self.laptops
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,8 @@ class Meter:
 
     log: Path
     folder: Path
+    bridge: str
+    """Of the lab whose laptops work for the command."""
 
     def run(
         self,
@@ -45,7 +54,7 @@ class Meter:
         group = _group()
         enter = ["sh", "-c", _ENTER, str(group)] if group else []
         with self.log.open("wb") as log:
-            cpu, began = _cpu(group), time.perf_counter()
+            cpu, laptops, began = _cpu(group), _laptops_cpu(self.bridge), time.perf_counter()
             done = subprocess.run(
                 [*enter, *argv],
                 cwd=cwd or self.folder,
@@ -61,7 +70,7 @@ class Meter:
         _end_rest(group)
         if done.returncode not in expect:
             raise SystemExit(f"{argv[0]} ended with {done.returncode}:\n{self.text()[-4000:]}")
-        return Took(wall, _cpu(group) - cpu)
+        return Took(wall, _cpu(group) - cpu, _laptops_cpu(self.bridge) - laptops)
 
     def text(self) -> str:
         """What the last command printed."""
@@ -85,6 +94,12 @@ def _cpu(group: Path | None) -> float:
     if (group / "cpuacct.usage").exists():
         return int((group / "cpuacct.usage").read_text()) / 1e9
     return int((group / "cpu.stat").read_text().split()[1]) / 1e6
+
+
+def _laptops_cpu(bridge: str) -> float:
+    """CPU seconds of all laptops of a lab so far; 0 where systemd keeps their control groups elsewhere."""
+    stats = [each for parent in _GROUPS for each in parent.glob(f"mvpc-lab-{bridge}-*/cpu.stat")]
+    return sum(int(each.read_text().split()[1]) for each in stats) / 1e6
 
 
 def _end_rest(group: Path | None) -> None:
