@@ -12,7 +12,7 @@ from mvpc.model import Connection, File, Resource
 HOSTNAME, UUID, ADDRESS, ADDRESS6, DEVICE_CERTIFICATE, HOST_CERTIFICATE = (
     f"\0{name}\0" for name in ("hostname", "uuid", "address", "address6", "device certificate", "host certificate")
 )
-"""Places, marked with a character that is in no text file and that the inventory refuses."""
+"""Places, marked with a character that profiles and inventory refuse."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

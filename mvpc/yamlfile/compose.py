@@ -123,8 +123,10 @@ class Composer:
 
     def _scalar(self, event: _Event) -> Scalar:
         text: str = event.value
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            self._add(event, "the text holds half of a character (\\ud800 to \\udfff)", "Write the whole character")
+        if found := _BROKEN.search(text):
+            nul = found[0] == "\0"
+            what = "the character NUL (\\0)" if nul else "half of a character (\\ud800 to \\udfff)"
+            self._add(event, f"the text holds {what}", "Remove it" if nul else "Write the whole character")
             return None
         if event.style:
             return text
@@ -140,6 +142,9 @@ class Composer:
     def _add(self, event: _Event, what: str, hint: str = "") -> None:
         self.problems.append(Problem(str(self._source(event)), what, hint))
 
+
+_BROKEN = re.compile("[\0\ud800-\udfff]")
+"""What no text file can hold. `render.pattern` relies on it."""
 
 _SYNTAX = (
     (

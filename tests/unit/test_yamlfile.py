@@ -214,6 +214,10 @@ def test_half_a_character_is_refused():
     assert problems('a: "\\ud800"\n')[0].startswith("f.yml:1: ")
 
 
+def test_a_character_that_no_text_file_can_hold_is_refused():
+    assert problems('a: "x\\0y"\n') == ["f.yml:1: the text holds the character NUL (\\0). Remove it."]
+
+
 def test_load_names_the_file_relative_to_the_project(tmp_path: Path):
     path = tmp_path / "profiles" / "base.yml"
     path.parent.mkdir()
