@@ -1,0 +1,362 @@
+"""A laptop with a kill switch: what leaves it while its tunnel is up, down, on its way, damaged, or not needed.
+
+Two containers: lab-01 is enrolled and gets a full IKEv2 tunnel by a rollout, lab-02 plays the gateway. What they assert
+they see on the laptop's cable. The tests run in order.
+"""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import create_server
+
+import pytest
+
+from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
+from tests.acceptance.certificates import Certificate, authority, issue
+from tests.acceptance.charon import Charon, a_gateway, enrol, hand_over, installed, with_vpn
+from tests.acceptance.uplink import Packet, Uplink
+
+pytestmark = NEEDS_LAB
+
+CONTROLLER, LAPTOP, GATEWAY, ROUTER = "10.113.0.1", "10.113.0.11", "10.113.0.12", "10.113.0.250"
+BEHIND, NAME, INSIDE, PROBE_PORT = "10.65.0.1", "vpn.mv.example", "intern.mv.example", 8443
+TCP, UDP = 6, 17
+PROFILE = f"""
+vpn:
+  provider: ikev2
+  tunnel: full
+  address_pool: 10.64.0.0/16
+  ikev2: {{address: {GATEWAY}, identity: {NAME}, revocation: relaxed}}
+  dns: {{servers: {{{BEHIND}: present}}}}
+  kill_switch:
+    enabled: true
+    management: {{{CONTROLLER}/32: present}}
+  trusted_network:
+    probe: {{address: {CONTROLLER}, port: {PROBE_PORT}, name: {INSIDE}, authority: /etc/mvpc/pki/inside-ca.pem}}
+"""
+USERLAND = """\
+[Service]
+ExecStartPost=-/usr/sbin/nft insert rule inet mvpc_kill through oifname ipsec0 accept
+ExecReload=-/usr/sbin/nft insert rule inet mvpc_kill through oifname ipsec0 accept
+"""
+"""The controller's kernel may know no ESP, so strongSwan carries it over an interface of its own."""
+TUNNEL = ((GATEWAY, UDP, 500), (GATEWAY, UDP, 4500))
+MVPC = ((CONTROLLER, TCP, -22), (CONTROLLER, TCP, PROBE_PORT))
+TALK = f"""
+import socket
+def say(family, kind, target, data=b"hello"):
+    made = socket.socket(family, kind)
+    made.settimeout(0.3)
+    try:
+        made.connect(target)
+        made.send(data)
+    except OSError:
+        pass
+for _ in range(3):
+    say(socket.AF_INET, socket.SOCK_DGRAM, ("198.51.100.7", 9))
+    say(socket.AF_INET, socket.SOCK_STREAM, ("198.51.100.7", 443))
+    say(socket.AF_INET, socket.SOCK_STREAM, ("198.51.100.7", 25))
+    say(socket.AF_INET6, socket.SOCK_DGRAM, ("2001:db8:f::7", 9))
+    say(socket.AF_INET6, socket.SOCK_STREAM, ("2001:db8:f::7", 443))
+    say(socket.AF_INET, socket.SOCK_DGRAM, ("{ROUTER}", 53))
+    say(socket.AF_INET, socket.SOCK_DGRAM, ("{BEHIND}", 53))
+"""
+EVERYTHING = {"v4 udp 9", "v4 tcp 443", "v4 tcp 25", "v6 udp 9", "v6 tcp 443", "v4 udp 53"}
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    with an_admin(tmp_path_factory.mktemp("project"), name="ks", addresses="10.113.0.0/24") as person:
+        person.open_authorities()
+        person.mvpc("image", "build")
+        person.mvpc("device", "import", "inventory/lab.csv", "--yes")
+        person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
+        person.boot(2)
+        with_vpn(person.root / "profiles", PROFILE)
+        (person.root / "profiles/authorities/fa-schwerin.yml").write_text("{}\n")
+        yield person
+
+
+@pytest.fixture(scope="module")
+def authorities(admin: Admin, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Certificate]:
+    """Those of the gateway, of the server inside, and one that nobody believes."""
+    folder = tmp_path_factory.mktemp("pki")
+    made = {name: authority(folder, name) for name in ("vpn-ca", "inside-ca", "foreign")}
+    (admin.root / "inventory/trust").mkdir(exist_ok=True)
+    for name in ("vpn-ca", "inside-ca"):
+        (admin.root / f"inventory/trust/{name}.pem").write_bytes(made[name].certificate.read_bytes())
+    return made
+
+
+@pytest.fixture(scope="module")
+def gateway(admin: Admin, authorities: dict[str, Certificate]) -> Charon:
+    return a_gateway(admin, "lab-02", authorities["vpn-ca"], name=NAME, behind=BEHIND)
+
+
+@pytest.fixture(scope="module")
+def laptop(admin: Admin, authorities: dict[str, Certificate]) -> Charon:
+    """lab-01, enrolled, with a way out that leads nowhere but over its cable."""
+    admin.mvpc("ca", "init")
+    made = installed(admin, "lab-01")
+    made.carry_esp()
+    made.put("/etc/systemd/system/mvpc-kill.service.d/userland.conf", USERLAND.encode())
+    made.succeed("useradd", "--create-home", "person")
+    enrol(admin, "lab-01")
+    plug_in(made)
+    return made
+
+
+def plug_in(laptop: Charon) -> None:
+    """Give the laptop default routes by way of a router that does not exist: nothing leaves the lab."""
+    for command in (
+        "address replace 2001:db8:113::11/64 dev host0 nodad",
+        f"neighbour replace {ROUTER} lladdr 02:00:00:00:00:fa dev host0 nud permanent",
+        "neighbour replace fe80::fa lladdr 02:00:00:00:00:fa dev host0 nud permanent",
+        f"route replace default via {ROUTER} dev host0",
+        "-6 route replace default via fe80::fa dev host0",
+    ):
+        laptop.succeed("ip", *command.split())
+
+
+@pytest.fixture
+def uplink(admin: Admin) -> Iterator[Uplink]:
+    """The laptop's cable while a test runs."""
+    with listening(admin) as made:
+        yield made
+
+
+def listening(admin: Admin) -> Uplink:
+    network = admin.lab.network
+    return Uplink(network.cable(LAPTOP), network.hardware_address(LAPTOP))
+
+
+def talk(laptop: Charon) -> None:
+    """Let a program on the laptop try everything: IPv4, IPv6, names of the network's own server and of ours."""
+    laptop.run("runuser", "-u", "person", "--", "python3", "-c", TALK)
+
+
+def sign_in(laptop: Charon, *, user: str = "person") -> subprocess.CompletedProcess[str]:
+    """Let somebody on the laptop open the switch for a sign-in page."""
+    return laptop.run("runuser", "-u", user, "--", "/usr/local/bin/mvpc-portal")
+
+
+def kinds(packets: list[Packet]) -> set[str]:
+    names = {TCP: "tcp", UDP: "udp"}
+    return {f"v{each.version} {names.get(each.protocol, each.protocol)} {each.port}" for each in packets}
+
+
+def wait_for_tunnel(laptop: Charon) -> None:
+    laptop.wait_until("swanctl", "--list-sas", "--ike", "mvpc", says="INSTALLED", tries=180)
+
+
+def test_the_same_laptop_leaks_everything_without_a_switch(laptop: Charon, uplink: Uplink):
+    talk(laptop)
+    assert kinds(uplink.beside(*TUNNEL, *MVPC)) >= EVERYTHING
+
+
+def test_a_rollout_brings_the_switch_and_leaves_other_tables_alone(admin: Admin, laptop: Charon, gateway: Charon):
+    admin.mvpc("ca", "publish")
+    assert "1 added (lab-01)" in hand_over(admin, gateway)
+    admin.on("lab-01", "sudo apt-get install -yqq nftables >/dev/null 2>&1; sudo nft add table inet others")
+    admin.mvpc("rollout", "--device", "lab-01", "--yes")
+    assert laptop.succeed("nft", "list", "tables").splitlines() == ["table inet others", "table inet mvpc_kill"]
+    wait_for_tunnel(laptop)
+    assert "vpn up · kill switch on" in admin.mvpc("status", "lab-01", "--live")
+
+
+def test_with_the_tunnel_up_everything_goes_through_it(laptop: Charon, uplink: Uplink):
+    assert "1 received" in laptop.succeed("ping", "-c1", "-W5", BEHIND)
+    talk(laptop)
+    assert uplink.beside(*TUNNEL, *MVPC) == []
+    assert kinds(uplink.packets) >= {"v4 udp 4500"}
+
+
+def test_when_the_gateway_disappears_nothing_leaves_beside_the_tunnel(admin: Admin, laptop: Charon, uplink: Uplink):
+    admin.machine("lab-02").block()
+    talk(laptop)
+    laptop.run("swanctl", "--terminate", "--ike", "mvpc", "--force", "--timeout", "1")
+    talk(laptop)
+    assert uplink.beside(*TUNNEL, *MVPC) == []
+
+
+def test_when_strongswan_dies_nothing_leaves_beside_the_tunnel(laptop: Charon, uplink: Uplink):
+    laptop.succeed("systemctl", "kill", "--signal=KILL", "strongswan.service")
+    talk(laptop)
+    laptop.succeed("systemctl", "stop", "strongswan.service")
+    talk(laptop)
+    assert uplink.beside(*TUNNEL, *MVPC) == []
+
+
+def test_the_same_capture_sees_it_all_as_soon_as_the_switch_is_off(laptop: Charon, uplink: Uplink):
+    laptop.succeed("systemctl", "stop", "mvpc-kill.service", "mvpc-vpn.timer")
+    talk(laptop)
+    laptop.succeed("systemctl", "start", "mvpc-kill.service", "mvpc-vpn.timer")
+    assert kinds(uplink.beside(*TUNNEL, *MVPC)) >= EVERYTHING
+
+
+def test_neither_do_virtual_machines_of_the_laptop_get_past_it(laptop: Charon, uplink: Uplink):
+    laptop.succeed("sh", "-c", GUEST)
+    assert uplink.beside(*TUNNEL, *MVPC) == []
+    laptop.succeed("systemctl", "stop", "mvpc-kill.service")
+    laptop.succeed("sh", "-c", GUEST)
+    laptop.succeed("systemctl", "start", "mvpc-kill.service")
+    assert "v4 1 0" in kinds(uplink.beside(*TUNNEL, *MVPC))  # ICMP
+
+
+GUEST = """
+echo 1 >/proc/sys/net/ipv4/ip_forward
+unshare --net sleep 3 & guest=$!
+sleep 0.5
+ip link add guest0 type veth peer name eth0 netns $guest
+ip address add 192.168.122.1/24 dev guest0 && ip link set guest0 up
+nsenter --target $guest --net sh -c 'ip address add 192.168.122.2/24 dev eth0; ip link set eth0 up
+  ip route add default via 192.168.122.1; ping -c2 -i0.3 -W1 198.51.100.7'
+wait; ip link del guest0 2>/dev/null; true
+"""
+"""A virtual machine as its host sees it: packets of others that it forwards."""
+
+
+def test_the_tunnel_returns_by_itself_when_the_gateway_does(admin: Admin, laptop: Charon, gateway: Charon):
+    admin.machine("lab-02").unblock()
+    laptop.succeed("systemctl", "start", "strongswan.service")
+    wait_for_tunnel(laptop)
+
+
+def test_the_timer_brings_it_back_after_a_gateway_that_refused(laptop: Charon, gateway: Charon):
+    gateway.succeed("mv", "/etc/swanctl/conf.d/mvpc.conf", "/root/")
+    gateway.succeed("swanctl", "--load-conns")
+    laptop.succeed("systemctl", "restart", "strongswan.service")
+    laptop.wait_until("sh", "-c", "swanctl --list-sas | grep -c . | grep -x 0")  # strongSwan has given up for good
+    gateway.succeed("mv", "/root/mvpc.conf", "/etc/swanctl/conf.d/")
+    gateway.succeed("swanctl", "--load-conns")
+    wait_for_tunnel(laptop)
+    assert "mvpc-vpn.timer" in laptop.succeed("systemctl", "show", "--property=TriggeredBy", "mvpc-vpn.service")
+
+
+def test_a_switch_that_somebody_flushed_is_loaded_again(laptop: Charon):
+    laptop.succeed("nft", "flush", "ruleset")
+    laptop.succeed("systemctl", "start", "mvpc-vpn.service")
+    assert "table inet mvpc_kill" in laptop.succeed("nft", "list", "tables")
+    laptop.succeed("nft", "flush", "ruleset")
+    laptop.succeed("systemctl", "restart", "nftables.service")  # its configuration begins with flush ruleset
+    laptop.wait_until("nft", "list", "tables", says="table inet mvpc_kill")
+
+
+def test_people_may_sign_in_to_a_network_for_a_while(admin: Admin, laptop: Charon, uplink: Uplink):
+    assert "nothing to sign in to" in sign_in(laptop).stderr
+    admin.machine("lab-02").block()
+    laptop.succeed("systemctl", "restart", "strongswan.service")
+    assert "services" in sign_in(laptop, user="nobody").stderr
+    talk(laptop)
+    assert uplink.beside(*TUNNEL, *MVPC) == []
+
+    assert "For 10 minutes" in sign_in(laptop).stdout
+    talk(laptop)
+    assert kinds(uplink.beside(*TUNNEL, *MVPC)) == {"v4 tcp 443", "v6 tcp 443", "v4 udp 53"}
+    assert "open for a sign-in page" in admin.mvpc("status", "lab-01", "--live")
+    assert "opened the kill switch" in laptop.succeed("journalctl", "--output=cat", "--identifier=mvpc-tunnel")
+
+
+def test_the_kernel_closes_it_without_anybody_there(laptop: Charon, uplink: Uplink):
+    laptop.succeed("systemctl", "stop", "mvpc-vpn.timer")
+    hurried = "flush set inet mvpc_kill portal; add element inet mvpc_kill portal { host0 timeout 1s }"
+    laptop.succeed("nft", hurried)
+    laptop.succeed("sleep", "1.5")
+    talk(laptop)
+    laptop.succeed("systemctl", "start", "mvpc-vpn.timer")
+    assert uplink.beside(*TUNNEL, *MVPC) == []
+
+
+def test_it_closes_at_once_when_the_tunnel_is_up(admin: Admin, laptop: Charon, uplink: Uplink):
+    assert sign_in(laptop).returncode == 0
+    admin.machine("lab-02").unblock()
+    laptop.succeed("systemctl", "restart", "strongswan.service")  # else it waits a while before it tries again
+    wait_for_tunnel(laptop)
+    laptop.succeed("systemctl", "start", "mvpc-vpn.service")
+    assert '"host0"' not in laptop.succeed("nft", "list", "set", "inet", "mvpc_kill", "portal")
+    talk(laptop)
+    assert kinds(uplink.beside(*TUNNEL, *MVPC)) <= {"v4 tcp 443", "v6 tcp 443", "v4 udp 53"}
+
+
+@contextmanager
+def inside(certificate: Certificate) -> Iterator[None]:
+    """A server that proves with this certificate that the network is the state's own, or tries to."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            try:
+                client, _ = server.accept()
+                client.settimeout(2)
+                context.wrap_socket(client, server_side=True).close()
+            except (TimeoutError, OSError):
+                continue
+
+    with create_server((CONTROLLER, PROBE_PORT)) as server:
+        server.settimeout(0.2)
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield
+        over.set()
+        thread.join()
+
+
+def test_in_a_network_that_proves_itself_there_is_no_tunnel_and_no_switch(
+    admin: Admin, laptop: Charon, uplink: Uplink, authorities: dict[str, Certificate], tmp_path: Path
+):
+    wait_for_tunnel(laptop)
+    with inside(issue(authorities["inside-ca"], tmp_path, "inside", usage="serverAuth", subject=INSIDE)):
+        laptop.succeed("systemctl", "start", "mvpc-vpn.service")
+        assert "INSTALLED" not in laptop.run("swanctl", "--list-sas", "--ike", "mvpc").stdout
+        talk(laptop)
+        assert "kill switch open, trusted network" in admin.mvpc("status", "lab-01", "--live")
+    assert kinds(uplink.beside(*TUNNEL, *MVPC)) >= EVERYTHING
+
+
+@pytest.mark.parametrize(("signed_by", "name"), [("foreign", INSIDE), ("inside-ca", "other.mv.example")])
+def test_a_network_that_only_pretends_gets_nothing(
+    laptop: Charon,
+    uplink: Uplink,
+    authorities: dict[str, Certificate],
+    tmp_path: Path,
+    *,
+    signed_by: str,
+    name: str,
+):
+    with inside(issue(authorities[signed_by], tmp_path, "spoofed", usage="serverAuth", subject=name)):
+        laptop.succeed("systemctl", "start", "mvpc-vpn.service")
+        wait_for_tunnel(laptop)
+        talk(laptop)
+    assert (CONTROLLER, PROBE_PORT) in {(each.target, each.port) for each in uplink.packets}
+    assert '"host0"' not in laptop.succeed("nft", "list", "set", "inet", "mvpc_kill", "trusted")
+
+
+def test_a_laptop_that_boots_with_damaged_rules_is_shut_and_a_rollout_mends_it(admin: Admin, laptop: Charon):
+    laptop.succeed("sh", "-c", "echo damaged >/etc/nftables.d/mvpc-kill.nft; sync")
+    machine = admin.machine("lab-01")
+    machine.crash()
+    machine.start()
+    plug_in(laptop)
+    with listening(admin) as uplink:
+        talk(laptop)
+        assert "its rules are damaged" in admin.mvpc("status", "lab-01", "--live")
+    assert uplink.beside(*MVPC) == []
+    admin.mvpc("rollout", "--device", "lab-01", "--yes")
+    wait_for_tunnel(laptop)
+    assert "kill switch on" in admin.mvpc("status", "lab-01", "--live")
+
+
+def test_where_the_profile_no_longer_wants_it_the_switch_goes(admin: Admin, laptop: Charon):
+    base = admin.root / "profiles/base.yml"
+    base.write_text(base.read_text().replace("    enabled: true", "    enabled: false"))
+    admin.mvpc("rollout", "--device", "lab-01", "--yes")
+    assert "kill switch" not in admin.mvpc("status", "lab-01", "--live")
+    assert "mvpc_kill" not in laptop.succeed("nft", "list", "tables")
+    assert "mvpc-" not in laptop.succeed("ls", "/etc/nftables.d", "/usr/local/bin")
