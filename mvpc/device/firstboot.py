@@ -29,17 +29,8 @@ def first_boot(settings: dict[str, Any], root: Path = Path("/")) -> int:
     """Bring this laptop to its desk; 0 when it was enrolled."""
     os.umask(0o077)
     try:
-        own = serial_number(root)
         key = own_key(root, settings["curve"], fresh=False)
-        name = "".join(each if each.isalnum() else "\\" + each for each in own[:64])
-        question = {
-            "format": 1,
-            "request": openssl("req", "-new", "-key", str(key), "-subj", "/CN=" + name).decode(),
-            "serial": own,
-            "generation": generation(root),
-        }
-        say(f"mvpc: this laptop is new. Its serial number: {own or 'unknown, write it to /etc/mvpc/serial'}")
-        answer = accepted(root, settings, question)
+        answer = accepted(root, settings, question(root, key))
         let_in(root, answer["account"], answer["key"])
         show(root, answer["device"], fingerprint(key), settings["words"])
         say(f"mvpc: compare it at the controller: mvpc device enroll {answer['device']}")
@@ -49,10 +40,19 @@ def first_boot(settings: dict[str, Any], root: Path = Path("/")) -> int:
         return 1
 
 
-def accepted(root: Path, settings: dict[str, Any], question: dict[str, Any]) -> dict[str, str]:
+def question(root: Path, key: Path) -> dict[str, Any]:
+    """What the desk is asked, but for the token. The request names the serial number, the only name that we know."""
+    serial = serial_number(root)
+    say(f"mvpc: this laptop is new. Its serial number: {serial or 'unknown, write it to /etc/mvpc/serial'}")
+    name = "".join(each if each.isalnum() else "\\" + each for each in serial[:64])
+    request = openssl("req", "-new", "-key", str(key), "-subj", "/CN=" + name).decode()
+    return {"format": 1, "request": request, "serial": serial, "generation": generation(root)}
+
+
+def accepted(root: Path, settings: dict[str, Any], asked: dict[str, Any]) -> dict[str, str]:
     """The desk's answer, once it accepts a token."""
     while True:
-        answer = ask(root, settings, {**question, "token": token(root)})
+        answer = ask(root, settings, {**asked, "token": token(root)})
         if not answer["error"]:
             return answer
         say(f"mvpc: the controller refuses: {answer['error']}")
@@ -73,7 +73,7 @@ def token(root: Path) -> str:
     return line.strip()
 
 
-def ask(root: Path, settings: dict[str, Any], question: dict[str, Any]) -> dict[str, str]:
+def ask(root: Path, settings: dict[str, Any], asked: dict[str, Any]) -> dict[str, str]:
     """Log in at the desk with our SSH host key and believe nobody but the controller that the image names.
 
     An unreachable desk is tried again and again, since a network may take its time.
@@ -84,7 +84,7 @@ def ask(root: Path, settings: dict[str, Any], question: dict[str, Any]) -> dict[
     deadline, said = time.monotonic() + PATIENCE_S, ""
     while time.monotonic() < deadline:
         done = subprocess.run(
-            call(root, settings), input=json.dumps(question).encode() + b"\n", capture_output=True, check=False
+            call(root, settings), input=json.dumps(asked).encode() + b"\n", capture_output=True, check=False
         )
         if done.returncode == 0:
             return read_answer(done.stdout)
