@@ -758,6 +758,17 @@ def test_a_package_that_is_nowhere_is_named(laptop):
     assert report["digest"] == ""
 
 
+def test_a_version_that_is_nowhere_is_named_with_those_that_are(laptop):
+    laptop.broken = {
+        " ".join(APT): Ran(100, err="E: Version '99.0-1' for 'vim' was not found\n"),
+        "apt-cache madison vim": Ran(
+            0, " vim | 2:9.1-2 | http://mirror trixie-security/main\n vim | 2:9.1-1 | http://mirror trixie/main\n"
+        ),
+    }
+    report = apply(laptop, package("vim", version="99.0-1"))
+    assert report["error"].endswith("Version '99.0-1' for 'vim' was not found; there is 2:9.1-2, 2:9.1-1")
+
+
 def test_a_source_that_apt_refuses_is_named_before_what_is_missing_because_of_it(laptop):
     said = "E: The repository 'http://apt.mv.example/own ./ Release' is not signed.\n"
     laptop.broken = {f"{' '.join(APT)} update": Ran(100, err=said)}

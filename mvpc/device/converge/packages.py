@@ -105,7 +105,18 @@ def transact(machine: Machine, come: Sequence[Package], go: Sequence[Package], *
         refused = refused if old or not come else update_lists(machine)
         ran = machine.run(argv, timeout=APT_SECONDS)
     if ran.code != 0:
-        raise explained(machine, "; ".join(filter(None, (refused, f"apt-get install: {gist(ran.err, ran.out)}"))))
+        words = f"apt-get install: {gist(ran.err, ran.out)}"
+        raise explained(machine, "; ".join(filter(None, (refused, words, offered(machine, come, words)))))
+
+
+def offered(machine: Machine, come: Sequence[Package], words: str) -> str:
+    """Which versions the sources have instead of one that they do not have."""
+    for each in come:
+        if each.version and f"'{each.version}' for '{each.name}' was not found" in words:
+            rows = [line.split("|") for line in machine.run(["apt-cache", "madison", each.name]).out.splitlines()]
+            found = dict.fromkeys(row[1].strip() for row in rows if len(row) == 3)
+            return f"there is {', '.join(found) or 'none at all'}"
+    return ""
 
 
 def mend(machine: Machine, come: Sequence[Package]) -> bool:
