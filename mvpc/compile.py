@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from mvpc.catalogue import Product
 from mvpc.errors import InputError
 from mvpc.model import COMPONENTS, Bundle, Device, RoleRun, Scalar, Source
-from mvpc.profiles import Merged, dotted, flatten
+from mvpc.profiles import dotted, flatten
+from mvpc.releases import Release
 from mvpc.render import Renderer
 from mvpc.settings import Profile, Profiles, Settings, secret_problems
-from mvpc.software.releases import missing_products
+from mvpc.software import Pin, pins
+from mvpc.software.missing import missing_products
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,14 +25,19 @@ class Compiled:
     settings: Settings
     sources: Mapping[str, Source]
     """Settings path -> the line that set it."""
+    pins: Sequence[Pin] = ()
+    """Packages that are held at an exact version."""
 
 
 class Compiler:
     """Compiles laptops of one project. What laptops with the same layers share is worked out once."""
 
-    def __init__(self, profiles: Profiles, renderer: Renderer) -> None:
+    def __init__(
+        self, profiles: Profiles, renderer: Renderer, release_of: Callable[[Device], Release | None] = lambda _: None
+    ) -> None:
         self._profiles = profiles
         self._renderer = renderer
+        self._release_of = release_of
         self._stacks: dict[Profile, _Stack] = {}
         self._complete: set[tuple[Profile, str]] = set()
 
@@ -43,10 +51,11 @@ class Compiler:
         profile = self._profiles.of(
             workplace=device.workplace, ressort=ressort, authority=device.authority, hostname=device.hostname
         )
-        stack = self._stack(profile)
         self._refuse_missing(device, profile)
-        bundle = self._renderer.render(device, profile.settings, stack.inputs, former_roles)
-        return Compiled(bundle=bundle, settings=profile.settings, sources=stack.sources)
+        release = self._release_of(device)
+        held = self._stack(profile).held(device, release)
+        bundle = self._renderer.render(device, profile.settings, held.inputs, former_roles, release)
+        return Compiled(bundle=bundle, settings=profile.settings, sources=held.sources, pins=held.pins)
 
     def _refuse_missing(self, device: Device, profile: Profile) -> None:
         if (profile, device.os) not in self._complete:
@@ -58,24 +67,46 @@ class Compiler:
         if profile not in self._stacks:
             if problems := tuple(secret_problems(profile, self._renderer.secrets)):
                 raise InputError.of(problems)
-            self._stacks[profile] = _Stack(profile.merged, tuple(profile.settings.local))
+            self._stacks[profile] = _Stack(profile, self._renderer.catalogue)
         return self._stacks[profile]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What explains changes of laptops with the same layers, the same operating system and the same release."""
+
+    pins: tuple[Pin, ...]
+    inputs: Mapping[str, Mapping[str, Scalar]]
+    """Component -> its settings as paths and values."""
+    sources: Mapping[str, Source]
+    """Settings path -> line."""
 
 
 class _Stack:
     """What a plan needs to explain changes with: the same for all laptops with the same layers."""
 
-    def __init__(self, merged: Merged, roles: Sequence[str]) -> None:
-        self._merged = merged
-        self._roles = roles
+    def __init__(self, profile: Profile, catalogue: Mapping[str, Product]) -> None:
+        self._profile = profile
+        self._catalogue = catalogue
+        self._held: dict[tuple[str, Release | None], _Held] = {}
+
+    def held(self, device: Device, release: Release | None) -> _Held:
+        """With the versions of a release among the settings."""
+        key = device.os, release
+        if key not in self._held:
+            found = tuple(pins(device, self._profile.settings, self._catalogue, release))
+            lines = {each.path: each.source for each in found if each.source}
+            versions = {each.path: each.version for each in found if each.source}
+            software = {**self._inputs["software"], **versions}
+            self._held[key] = _Held(found, {**self._inputs, "software": software}, {**self._sources, **lines})
+        return self._held[key]
 
     @cached_property
-    def inputs(self) -> dict[str, dict[str, Scalar]]:
-        """Component -> its settings as paths and values."""
-        own = {RoleRun(role=name).component: flatten(self._merged, "local", name) for name in self._roles}
-        return {name: flatten(self._merged, name) for name in COMPONENTS} | own
+    def _inputs(self) -> dict[str, dict[str, Scalar]]:
+        merged, roles = self._profile.merged, self._profile.settings.local
+        own = {RoleRun(role=name).component: flatten(merged, "local", name) for name in roles}
+        return {name: flatten(merged, name) for name in COMPONENTS} | own
 
     @cached_property
-    def sources(self) -> dict[str, Source]:
-        """Settings path -> line."""
-        return {dotted(keys): origin.source for keys, origin in self._merged.origins.items()}
+    def _sources(self) -> dict[str, Source]:
+        return {dotted(keys): origin.source for keys, origin in self._profile.merged.origins.items()}

@@ -22,11 +22,13 @@ from mvpc.model import Device, Filter, Identity, Plan, Ring, RoleRun
 from mvpc.organisation import Organisation, Period, load_organisation
 from mvpc.plan import Subject, Thoroughness, make_plan, not_managed
 from mvpc.project import Project
+from mvpc.rings import standing
 from mvpc.secret import Secret, SecretFolder, invented
 from mvpc.store.read import Reader
 
 if TYPE_CHECKING:
     from mvpc.compile import Compiled, Compiler
+    from mvpc.releases import Release
     from mvpc.settings import Profile, Profiles
 
 _AS_NEEDED = Thoroughness()
@@ -86,7 +88,27 @@ class Fleet:
             identities=self.identities,
             ssh_port=self.project.ssh_port,
         )
-        return Compiler(self.profiles, renderer)
+        return Compiler(self.profiles, renderer, self.release_of)
+
+    @cached_property
+    def releases(self) -> dict[str, Release]:
+        """Versions that laptops of a ring get, by ring.
+
+        Raises:
+            InputError: with every problem of all release files.
+        """
+        from mvpc.releases import load_releases  # noqa: PLC0415 - loads pydantic, while the laptops are asked already
+
+        rings = [ring.name for ring in self.project.rings]
+        return load_releases(self.project.root, self.profiles.catalogue, rings)
+
+    def ring_of(self, device: Device) -> str:
+        """The ring whose release the laptop follows, whatever ring of a rollout it is in."""
+        return standing(device.hostname, device.authority, self.project.rings)
+
+    def release_of(self, device: Device) -> Release | None:
+        """The versions that the laptop's ring gets; None: those of its mirror."""
+        return self.releases.get(self.ring_of(device)) if self.releases else None
 
     @cached_property
     def identities(self) -> dict[str, Identity]:
@@ -200,6 +222,7 @@ class Fleet:
                     operator=self.operator_of(device),
                     bundle=compiled.bundle if compiled else None,
                     sources=compiled.sources if compiled else {},
+                    pins=compiled.pins if compiled else (),
                     recorded=known,
                     drift=seen[device.hostname].drift if device.hostname in seen else {},
                 )

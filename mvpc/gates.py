@@ -45,12 +45,20 @@ class Hold:
 
 def hold(tally: Tally, *, finished: datetime, now: datetime) -> Hold | None:
     """Why the next ring may not begin yet, or None when it may."""
-    gate, total, name = tally.ring.gate, len(tally.ring.devices), tally.ring.name
-    if tally.verified * 100 < gate.quorum_percent * total:
-        quorum = f"{gate.quorum_percent:g} % must be"
-        return Hold(f"only {tally.verified} of {total} devices in ring {name} are verified, {quorum}")
+    gate, name = tally.ring.gate, tally.ring.name
+    if reason := missing_quorum(tally):
+        return Hold(reason)
     if gate.manual:
         return Hold(f"ring {name} is through; a person must promote the rollout")
     until = finished + timedelta(minutes=gate.wait_minutes)
     words = f"ring {name} is through; the next one may begin at {until:%Y-%m-%d %H:%M} UTC"
     return Hold(words, until) if now < until else None
+
+
+def missing_quorum(tally: Tally) -> str:
+    """Why too few devices are verified, or empty."""
+    gate, total = tally.ring.gate, len(tally.ring.devices)
+    if tally.verified * 100 >= gate.quorum_percent * total:
+        return ""
+    words = f"only {tally.verified} of {total} devices in ring {tally.ring.name} are verified"
+    return f"{words}, {gate.quorum_percent:g} % must be"

@@ -60,6 +60,15 @@ def place(members: Sequence[Member], rings: Sequence[Ring], *, salt: str) -> Pla
     return Placement(rings=tuple(ring for ring in planned if ring.devices), why=why)
 
 
+def standing(hostname: str, authority: str, rings: Sequence[Ring]) -> str:
+    """The ring whose release a laptop follows: the one that names it or its authority, else the last one.
+
+    Shares are drawn anew for each plan, so no version may hang on them: laptops would go up and down.
+    """
+    named = _named(Member(hostname=hostname, authority=authority, model=""), rings)
+    return named[0] if named else rings[-1].name
+
+
 def join_last(placement: Placement, hostnames: Sequence[str], ring: Ring, *, why: str) -> Placement:
     """The same rings with more devices at the end of `ring`, which is the last one of all."""
     if not hostnames:

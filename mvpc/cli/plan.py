@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mvpc.cli.console import print_json, say
+from mvpc.cli.console import WARN, print_json, say
 from mvpc.cli.context import current_project, login, today
 from mvpc.cli.options import JsonOption
 from mvpc.cli.planning import (
@@ -23,9 +24,11 @@ from mvpc.cli.planning import (
     thoroughness,
 )
 from mvpc.cli.planview import show_plan
+from mvpc.cli.versions import stale_lines, version_lines
 from mvpc.errors import InputError, NotFoundError
 from mvpc.fleet import Fleet, Selection
 from mvpc.model import Plan
+from mvpc.plan import Subject
 from mvpc.planfile import made_by, to_data
 from mvpc.store.read import Reader
 
@@ -42,7 +45,7 @@ def plan(
         bool, typer.Option("--ask/--no-ask", help="Ask the laptops how they are, or trust our records.")
     ] = True,
     each_device: Annotated[bool, typer.Option("--devices", help="List every device, not only counts.")] = False,
-    why: Annotated[str, typer.Option("--why", help="Say why this laptop is in its ring.")] = "",
+    why: Annotated[str, typer.Option("--why", help="Say why this laptop is in its ring and has its versions.")] = "",
     full: FullOption = False,
     rings: RingsOption = "",
     output: Annotated[
@@ -62,9 +65,12 @@ def plan(
     if as_json:
         print_json(plan_as_json(made))
     elif why:
-        say(_why(fleet, made, why))
+        for line in _why(fleet, made, subjects, why):
+            say(line)
     else:
         show_plan(made, each_device=each_device)
+        for line in stale_lines(fleet, subjects):
+            say(line, style=WARN)
 
 
 def _write(made: Plan, path: Path) -> None:
@@ -74,12 +80,14 @@ def _write(made: Plan, path: Path) -> None:
         raise InputError(f"the plan cannot be written ({error.strerror})", where=str(path)) from error
 
 
-def _why(fleet: Fleet, made: Plan, text: str) -> str:
+def _why(fleet: Fleet, made: Plan, subjects: Sequence[Subject], text: str) -> Iterator[str]:
     with Reader(fleet.project.database) as reader:
         name = reader.find(text).hostname
-    if name in made.places:
-        return f"{name} is in ring {made.places[name]}"
-    for skipped in made.skipped:
-        if skipped.device == name:
-            return f"{name} is in no ring: {skipped.detail}"
-    raise NotFoundError(f"{name} is not in this plan", hint="Select it with --ressort, --authority or --device")
+    subject = next((each for each in subjects if each.device.hostname == name), None)
+    if subject is None:
+        raise NotFoundError(f"{name} is not in this plan", hint="Select it with --ressort, --authority or --device")
+    skipped = {each.device: each.detail for each in made.skipped}
+    place = made.places.get(name)
+    yield f"{name} is in ring {place}" if place else f"{name} is in no ring: {skipped[name]}"
+    if subject.bundle:
+        yield from version_lines(fleet, subject)

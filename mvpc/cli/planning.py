@@ -11,10 +11,12 @@ import typer
 
 from mvpc.cli.context import now
 from mvpc.cli.laptops import asking, prober
+from mvpc.errors import InputError
 from mvpc.fleet import Fleet
 from mvpc.model import Device, Plan, Probe, Ring, Scalar
-from mvpc.plan import Subject, Thoroughness, proofs
+from mvpc.plan import Subject, Thoroughness, is_proven, missing_versions, proofs
 from mvpc.planfile import to_data
+from mvpc.profiles import in_order
 from mvpc.project import Project
 from mvpc.ringconfig import rings_of
 from mvpc.store.answers import record_probes
@@ -36,17 +38,48 @@ JsonLinesOption = Annotated[
 ]
 
 
+_ASKED = 3
+"""So many laptops with the same layers are asked whether exact versions can be had."""
+
+
 def examine(fleet: Fleet, devices: Sequence[Device], *, ask: bool) -> list[Subject]:
     """Compile laptops and, when `ask` says so, ask them meanwhile how they are.
 
     Raises:
-        InputError: with everything that is wrong with profiles; no more laptops are asked then.
+        InputError: with everything that is wrong with profiles, and no more laptops are asked then; or with exact
+            versions that nobody has any more.
     """
     if not ask:
         return fleet.subjects(devices)
     with asking(prober(fleet.project), fleet.askable(devices)) as answers:
         subjects = fleet.subjects(devices)
-        return _store(fleet, subjects, answers())
+        asked = _store(fleet, subjects, answers())
+    if problems := missing_versions(_ask_for_versions(fleet.project, asked)):
+        raise InputError.of(in_order(problems))
+    return asked
+
+
+def _ask_for_versions(project: Project, subjects: Sequence[Subject]) -> list[Subject]:
+    """Ask laptops whose software will change and has exact versions whether they can get these.
+
+    A few of those with the same layers do: they have the same package sources, and fetch their lists for it.
+    """
+    alike: dict[int, list[Subject]] = {}
+    for each in subjects:
+        if each.pins and each.answered and not is_proven(each, "software"):
+            alike.setdefault(id(each.pins), []).append(each)
+    changing = [each for group in alike.values() for each in group[:_ASKED]]
+    if not changing:
+        return []
+    from mvpc.software import Questions  # noqa: PLC0415 - loads pydantic, and versions are seldom exact
+
+    questions = {
+        each.device.hostname: Questions(versions={pin.package: pin.version for pin in each.pins if pin.is_own})
+        for each in changing
+    }
+    again = prober(project, questions=questions).probe([each.device for each in changing])
+    answers = {probe.device: probe for probe in again}
+    return [replace(each, probe=answers[each.device.hostname]) for each in changing]
 
 
 def ask_all(fleet: Fleet, subjects: Sequence[Subject]) -> list[Subject]:

@@ -71,10 +71,11 @@ def _unreadable_roles(fleet: Fleet) -> Iterator[Problem]:
 
 def _rendered_problems(fleet: Fleet, codes: Sequence[Codes], devices: Sequence[Device]) -> list[Problem]:
     """What only shows when bundles are rendered: keyfiles that are no good, policies that fail, roles."""
-    from mvpc.cli.trial import software_problems  # noqa: PLC0415 - loads the renderer
+    from mvpc.cli.trial import release_problems, software_problems  # noqa: PLC0415 - loads the renderer
 
     software = software_problems(fleet, codes, devices)
-    return in_order((*keyfile_problems(fleet, codes), *software, *_unreadable_roles(fleet)))
+    found = (*keyfile_problems(fleet, codes), *software, *_unreadable_roles(fleet))
+    return in_order((*found, *release_problems(fleet)))
 
 
 def _possible(fleet: Fleet, devices: Sequence[Device]) -> tuple[list[Problem], list[Codes]]:

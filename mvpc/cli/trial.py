@@ -10,7 +10,7 @@ from mvpc.model import Device
 from mvpc.profiles import Codes
 from mvpc.render.software import resources
 from mvpc.render.software.trial import template_problems
-from mvpc.software.releases import missing_products
+from mvpc.software.missing import missing_products
 
 _LAPTOP = Device(number=1, hostname="nb-check", inventory_number="", serial="", authority="", site="")
 """Stands for any laptop with the newest release."""
@@ -25,6 +25,15 @@ def software_problems(fleet: Fleet, codes: Iterable[Codes], devices: Iterable[De
         *_clashes(fleet, stacks),
         *_missing(fleet, devices),
     )
+
+
+def release_problems(fleet: Fleet) -> tuple[Problem, ...]:
+    """What is wrong with release files."""
+    try:
+        _ = fleet.releases
+    except InputError as error:
+        return error.problems
+    return ()
 
 
 def _clashes(fleet: Fleet, stacks: Iterable[tuple[str, ...]]) -> Iterator[Problem]:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 _MOST_PACKAGES = 20_000
 _LIMIT = 400
 """Characters of one complaint; the device program cuts there."""
-_SHAPES = tuple(map(re.compile, (r"[a-z0-9][a-z0-9+.-]{0,200}", r"[A-Za-z0-9.+:~-]{1,200}", r"[a-z0-9-]{1,40}")))
-"""Of a package's name, version and architecture (deb-control(5), deb-version(7))."""
+_NAME = r"[a-z0-9][a-z0-9+.-]{0,200}"
+_SHAPES = tuple(map(re.compile, (_NAME, r"[A-Za-z0-9.+:~-]{1,200}", r"[a-z0-9-]{1,40}", _NAME)))
+"""Of a package's name, version, architecture and source (deb-control(5), deb-version(7))."""
 
 
 def software_request(question: SoftwareQuestion) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def parse_software(data: Any, question: SoftwareQuestion) -> SoftwareAnswer:
         raise ValueError("software: not exactly the fields packages, checks")
     packages, checks = data["packages"], data["checks"]
     if not isinstance(packages, list) or len(packages) > _MOST_PACKAGES or not all(map(_is_package, packages)):
-        raise ValueError("software: packages are no list of name, version and architecture")
+        raise ValueError("software: packages are no list of name, version, architecture and source")
     if not isinstance(checks, dict) or checks.keys() != question.checks.keys():
         raise ValueError("software: other products than those it was asked about")
     if not all(isinstance(each, str) for each in checks.values()):

@@ -40,6 +40,9 @@ class Probe:
     """What it said about its software, if it was asked."""
     services: tuple[ServiceAnswer, ...] | None = None
     """Which central services it reaches, if it was asked."""
+    on_offer: Mapping[str, bool] | None = None
+    """Package that is not there in its exact version -> whether a source of the laptop has that version; None when it
+    was not asked, or could not tell."""
 
 
 class Outcome(StrEnum):

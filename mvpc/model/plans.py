@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -44,8 +45,15 @@ class Edit:
             return self.words
         sign = "- " if self.removes else "+ " if self.old is None else ""
         if self.old is None or self.new is None:
-            return f"{sign}{self.path} = {self.old if self.new is None else self.new}"
-        return f"{sign}{self.path}: {self.old} -> {self.new}"
+            return f"{sign}{self.path} = {_in_a_line(self.old if self.new is None else self.new)}"
+        return f"{sign}{self.path}: {_in_a_line(self.old)} -> {_in_a_line(self.new)}"
+
+
+def _in_a_line(value: Scalar) -> Scalar:
+    """A value as it is; of a text with several lines, such as the key of a package source, what tells it apart."""
+    if not isinstance(value, str) or "\n" not in value:
+        return value
+    return f"{len(value.splitlines())} lines (sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

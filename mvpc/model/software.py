@@ -15,6 +15,8 @@ class InstalledPackage:
     name: str
     version: str
     architecture: str
+    source: str = ""
+    """The source package that it was built from; empty where nobody asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

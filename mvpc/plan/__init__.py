@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from mvpc.plan.making import Thoroughness, basis, make_plan, not_managed, proofs, waiting
+from mvpc.plan.making import Thoroughness, basis, is_proven, make_plan, not_managed, proofs, waiting
 from mvpc.plan.subject import Subject
+from mvpc.plan.versions import missing_versions
 
-__all__ = ["Subject", "Thoroughness", "basis", "make_plan", "not_managed", "proofs", "waiting"]
+__all__ = [
+    "Subject",
+    "Thoroughness",
+    "basis",
+    "is_proven",
+    "make_plan",
+    "missing_versions",
+    "not_managed",
+    "proofs",
+    "waiting",
+]

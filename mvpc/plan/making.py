@@ -171,6 +171,14 @@ def proofs(subjects: Iterable[Subject]) -> Iterator[ComponentResult]:
                 )
 
 
+def is_proven(subject: Subject, component: str) -> bool:
+    """Whether the laptop itself has just said that a component is what it should be."""
+    parts = subject.bundle.components if subject.bundle else ()
+    return subject.answered and any(
+        part.name == component and difference(subject, part, None) is None for part in parts
+    )
+
+
 def not_managed(device: Device) -> Skipped | None:
     """Why the inventory alone already rules a laptop out, or None."""
     why: tuple[Skip, str] | None = None

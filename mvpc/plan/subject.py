@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mvpc.model import Bundle, ComponentState, Device, Probe, Reach, Source
+
+if TYPE_CHECKING:
+    from mvpc.software import Pin  # loads pydantic
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +23,8 @@ class Subject:
     """What it should be; None when it is not rolled out to at all."""
     sources: Mapping[str, Source] = field(default_factory=dict)
     """Settings path -> the line that set it."""
+    pins: Sequence[Pin] = ()
+    """Packages that are held at an exact version."""
     recorded: Mapping[str, ComponentState] = field(default_factory=dict)
     """Component -> what our records say was last done."""
     drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

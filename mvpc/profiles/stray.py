@@ -13,6 +13,8 @@ from mvpc.profiles.paths import suggestion
 _FEW = 12
 """So many codes can be named in one message."""
 _NO_LAYERS = ("base.yml",), ("schema.json",)
+_OTHERS = frozenset({"catalogue", "releases"})
+"""Folders whose files are no layers, and are checked elsewhere."""
 _KNOWN_IN = {
     "workplaces": f"mvpc ({', '.join(Workplace)})",
     "ressorts": "inventory/organisation.yml",
@@ -32,7 +34,7 @@ def stray_files(
     problems: list[Problem] = []
     for path in sorted((root / FOLDER).rglob("*")):
         parts = path.relative_to(root / FOLDER).parts
-        if path.is_file() and parts[0] != "catalogue" and parts not in _NO_LAYERS and not is_note(path):
+        if path.is_file() and parts[0] not in _OTHERS and parts not in _NO_LAYERS and not is_note(path):
             problems += _stray(path.relative_to(root).as_posix(), parts, known)
     return problems
 

@@ -15,6 +15,7 @@ from itertools import chain
 from mvpc.catalogue import Product
 from mvpc.localroles import LocalRole
 from mvpc.model import Bundle, Component, Device, Identity, Scalar
+from mvpc.releases import Release
 from mvpc.render import base, identity, local, software, vpn, wifi
 from mvpc.render.danger import refuse_dangerous
 from mvpc.render.local import role_runs
@@ -24,8 +25,8 @@ from mvpc.settings import Settings
 
 __all__ = ["Renderer", "role_runs"]
 
-_Likeness = tuple[Settings, str, "tuple[object, ...] | None"]
-"""Laptops are alike that have the same settings and release, and must know the same authorities, if any."""
+_Likeness = tuple[Settings, str, "tuple[object, ...] | None", "Release | None"]
+"""Laptops are alike that have the same settings, operating system and release, and must know the same authorities."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,14 +60,16 @@ class Renderer:
         settings: Settings,
         inputs: Mapping[str, Mapping[str, Scalar]],
         former_roles: Sequence[str] = (),
+        release: Release | None = None,
     ) -> Bundle:
         """The bundle of one laptop.
 
         Args:
             device: the laptop; its `number` gives it its address in the VPN.
             settings: the validated truth for it.
-            inputs: component -> the settings it is made from, as paths and values: the same for the same settings.
+            inputs: component -> the settings it is made from, as paths and values: the same for laptops that are alike.
             former_roles: roles of the site that the laptop had.
+            release: the versions that its ring gets.
 
         Raises:
             SecretError: a secret cannot be resolved.
@@ -79,19 +82,21 @@ class Renderer:
             inputs = {**inputs, **_inputs_of(own, settings, inputs)}
         components = (
             self._component(name, pattern, values, inputs.get(name, {}))
-            for name, pattern in self._patterns_of(device, settings, own).items()
+            for name, pattern in self._patterns_of(device, settings, own, release).items()
         )
         return Bundle(device=device.hostname, components=(*components, *self._roles(settings, inputs, former_roles)))
 
-    def _patterns_of(self, device: Device, settings: Settings, own: Identity | None) -> dict[str, Pattern]:
-        likeness = settings, device.os, identity.shared(own) if own else None
+    def _patterns_of(
+        self, device: Device, settings: Settings, own: Identity | None, release: Release | None
+    ) -> dict[str, Pattern]:
+        likeness = settings, device.os, identity.shared(own) if own else None, release
         if likeness not in self._patterns:
             found = {
                 "base": base.resources(device, settings.base),
                 **({"identity": identity.resources(own)} if own else {}),
                 "vpn": vpn.resources(device, settings.vpn, own, self.ssh_port),
                 "wifi": wifi.resources(settings.wifi, self.secrets),
-                "software": software.resources(device, settings, self.catalogue),
+                "software": software.resources(device, settings, self.catalogue, release),
             }
             refuse_dangerous(device, chain.from_iterable(found.values()))
             self._patterns[likeness] = {name: Pattern.of(parts) for name, parts in found.items()}

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from mvpc.catalogue import PackagedProduct, Product, Verify, WebService
 from mvpc.model import Device
+from mvpc.releases import Release
 from mvpc.settings import Settings, present
+from mvpc.software.versions import version_key
 from mvpc.strict import StrictModel
 
 
@@ -44,6 +46,8 @@ class Questions:
     software: SoftwareQuestion | None = None
     services: tuple[ServiceQuestion, ...] | None = None
     """Central services of its profile; of which there may be none."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Package -> exact version: whether it can get those that it does not have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,17 +63,29 @@ class Wish:
     """Exact version that is wanted; empty when any is."""
 
 
-def wishes(device: Device, settings: Settings, catalogue: Mapping[str, Product]) -> dict[str, Wish]:
-    """Product -> what is wanted of it on a laptop. Services of the web and kits have no packages and are left out."""
+def wishes(
+    device: Device, settings: Settings, catalogue: Mapping[str, Product], release: Release | None = None
+) -> dict[str, Wish]:
+    """Product -> what is wanted of it on a laptop. Services of the web and kits have no packages and are left out.
+
+    Args:
+        device: the laptop.
+        settings: the validated truth for it.
+        catalogue: all products.
+        release: says the version where the profile pins none.
+    """
     found = {}
     for name, choice in sorted(settings.software.items()):
         product = catalogue[name]
         if choice.state == "present" and isinstance(product, PackagedProduct):
+            versioned = product.pinned(device.os)
+            held = release.of(device.os, name) if release else {}
+            released = min((held[each] for each in versioned if each in held), key=version_key, default="")
             found[name] = Wish(
                 product=product,
                 packages=product.packages_for(device.os, present(settings.base.languages)),
-                versioned=product.pinned(device.os),
-                version=choice.version.get(device.os) or "",
+                versioned=versioned,
+                version=choice.version.get(device.os) or released,
             )
     return found
 

@@ -34,7 +34,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("profiles", "organisation"),
     ("strict",),
     ("catalogue", "inventory", "localroles"),
-    ("settings", "edits", "applications"),
+    ("settings", "edits", "applications", "releases"),
     ("software",),
     ("render", "plan", "status", "device", "report", "progress", "identity"),
     ("compile", "job", "enrolment", "tunnels"),

@@ -7,7 +7,7 @@ import pytest
 from mvpc.catalogue import Choice, load_catalogue
 from mvpc.errors import InputError
 from mvpc.settings import Profile, Profiles, effective
-from mvpc.software.releases import missing_products
+from mvpc.software.missing import missing_products
 from mvpc.testing import a_device
 
 HEAD = "name: X\nfunction: pdf\nlicence: MIT\nsource: https://x.example/\ndescription: x\nverify: [{argv: [x]}]\n"

@@ -127,3 +127,8 @@ def test_the_sample_is_one_line_and_changes_nobody(shown):
 
 def test_what_a_laptop_says_cannot_steer_the_terminal(shown):
     assert r"base 1 drift: \x1b[2J [red]" in shown(a_plan(change("nb-1", "base", drift=("\x1b[2J [red]",))))
+
+
+def test_a_text_with_many_lines_is_shown_by_what_tells_it_from_others():
+    key = Edit(path="base.apt.sources.own.key", old="-----BEGIN\none\n", new="-----BEGIN\ntwo\n")
+    assert str(key) == "base.apt.sources.own.key: 2 lines (sha256 0ab61102) -> 2 lines (sha256 881892d5)"

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 QUESTION = SoftwareQuestion(
     packages=("qpdf", "jq"), checks={"qpdf": (Verify(argv=("qpdf", "--version"), output="^qpdf"),)}
 )
-ROW = ["qpdf", "12.2.0-1", "amd64"]
+ROW = ["qpdf", "12.2.0-1", "amd64", "qpdf"]
 
 
 class Laptop:
@@ -32,7 +32,12 @@ class Laptop:
 
     def run(self, argv: list[str], **_: Any) -> Ran:
         if argv[0] == "dpkg-query":
-            lines = ("installed qpdf 12.2.0-1 amd64", "installed jq 1.7-1 amd64", "config-files tree 2.1-1 amd64")
+            lines = (
+                "installed qpdf 12.2.0-1 amd64 qpdf",
+                "installed libqpdf30 12.2.0-1 amd64 qpdf",
+                "installed jq 1.7-1 amd64 jq",
+                "config-files tree 2.1-1 amd64 tree",
+            )
             return Ran(0, "\n".join(lines))
         assert tuple(argv[: len(APART)]) == APART
         self.ran.append(argv[argv.index("--") + 1])
@@ -51,12 +56,13 @@ def asked(laptop: Laptop, *checks: Check, packages: tuple[str, ...] = ()) -> dic
 # --- on the laptop ---------------------------------------------------------------------------
 
 
-def test_a_laptop_tells_only_packages_that_it_was_asked_about_and_has():
-    assert asked(Laptop(), packages=("qpdf", "tree"))["packages"] == [ROW]
+def test_a_laptop_tells_packages_that_it_was_asked_about_and_has_with_others_of_the_same_source():
+    library = ["libqpdf30", "12.2.0-1", "amd64", "qpdf"]
+    assert asked(Laptop(), packages=("qpdf", "tree"))["packages"] == [ROW, library]
 
 
 def test_a_laptop_that_is_asked_about_no_names_tells_all():
-    assert [name for name, *_ in asked(Laptop())["packages"]] == ["qpdf", "jq"]
+    assert [name for name, *_ in asked(Laptop())["packages"]] == ["qpdf", "libqpdf30", "jq"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,7 @@ def test_an_odd_question_is_refused_before_anything_is_run(odd: object):
 
 def test_a_good_answer_becomes_packages_and_complaints_made_safe():
     answer = parse_software({"packages": [ROW], "checks": {"qpdf": "bad \x1b[2J"}}, QUESTION)
-    assert answer.packages == (InstalledPackage("qpdf", "12.2.0-1", "amd64"),)
+    assert answer.packages == (InstalledPackage("qpdf", "12.2.0-1", "amd64", "qpdf"),)
     assert answer.checks == {"qpdf": r"bad \x1b[2J"}
 
 
@@ -127,8 +133,8 @@ def test_a_good_answer_becomes_packages_and_complaints_made_safe():
         {"packages": [ROW], "checks": {"qpdf": 1}},
         {"packages": [ROW], "checks": {"qpdf": "", "other": ""}},
         {"packages": [["qpdf", "1"]], "checks": {"qpdf": ""}},
-        {"packages": [["=cmd()", "1", "amd64"]], "checks": {"qpdf": ""}},
-        {"packages": [["qpdf", "1\n", "amd64"]], "checks": {"qpdf": ""}},
+        {"packages": [["=cmd()", "1", "amd64", "x"]], "checks": {"qpdf": ""}},
+        {"packages": [["qpdf", "1\n", "amd64", "qpdf"]], "checks": {"qpdf": ""}},
         {"packages": [ROW] * 20_001, "checks": {"qpdf": ""}},
     ],
 )

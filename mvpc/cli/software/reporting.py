@@ -83,7 +83,7 @@ def _laptop(fleet: Fleet, device: Device, seen: Mapping[str, SoftwareSeen], *, a
     return LaptopSoftware(
         device=device,
         ressort=fleet.ressort_of(device),
-        wanted=wishes(device, settings, fleet.profiles.catalogue) if settings else {},
+        wanted=wishes(device, settings, fleet.profiles.catalogue, fleet.release_of(device)) if settings else {},
         seen=seen.get(device.hostname),
         askable=askable,
     )

@@ -36,6 +36,7 @@ PARTS = (
     "software",
     "killswitch",
     "services",
+    "versions",
     "facts",
     "answer",
 )

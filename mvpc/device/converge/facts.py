@@ -18,6 +18,7 @@ from mvpc.device.converge.observed import Observed
 from mvpc.device.converge.request import Order
 from mvpc.device.converge.services import services
 from mvpc.device.converge.software import software
+from mvpc.device.converge.versions import on_offer
 
 
 def cheap_facts(machine: Machine, ledger: Ledger) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def probed_facts(machine: Machine, seen: Observed, order: Order) -> dict[str, An
         **({"updates_pending": updates_pending(machine), "updates_counted": int(time.time())} if order.updates else {}),
         **({"software": software(machine, order.software)} if order.software else {}),
         **({"services": services(machine, order.services)} if order.services else {}),
+        **({"on_offer": on_offer(machine, order.versions)} if order.versions else {}),
     }
 
 

@@ -75,6 +75,8 @@ class Order(NamedTuple):
     components: tuple[Component, ...]
     software: Inquiry | None = None
     services: Survey | None = None
+    versions: Mapping[str, str] | None = None
+    """Packages and exact versions that a probe shall look for."""
 
 
 def read_order(request: Any) -> Order:
@@ -82,7 +84,7 @@ def read_order(request: Any) -> Order:
     if not isinstance(request, dict) or request.get("format") != FORMAT:
         raise Refused(f"the request is not of format {FORMAT}")
     known = {"format", "action", "device", "generation", "diff", "updates", "undo", "components"}
-    odd = (request.keys() - {"software", "services"}) ^ known
+    odd = (request.keys() - {"software", "services", "versions"}) ^ known
     if odd:
         raise Refused(f"request: unknown or missing: {', '.join(sorted(odd)):.80}")
     action, generation, components = request["action"], request["generation"], request["components"]
@@ -96,7 +98,8 @@ def read_order(request: Any) -> Order:
         raise Refused("a component is given twice")
     software = read_inquiry(request["software"]) if "software" in request else None
     services = read_survey(request["services"]) if "services" in request else None
-    return Order(action, generation, diff, updates, undo, read, software, services)
+    versions = read_versions(request["versions"]) if "versions" in request else None
+    return Order(action, generation, diff, updates, undo, read, software, services, versions)
 
 
 def read_inquiry(data: Any) -> Inquiry:
@@ -112,6 +115,13 @@ def read_survey(data: Any) -> Survey:
     if not isinstance(data, dict) or data.keys() != {"program", "seconds"} or type(data["seconds"]) is not int:
         raise Refused("services: needs program and seconds")
     return Survey(read_field("str", "program", data["program"]), data["seconds"])
+
+
+def read_versions(data: Any) -> Mapping[str, str]:
+    """Packages and versions that a request asks about; raises Refused."""
+    versions = read_field("Mapping[str, str]", "version", data)
+    read_field("tuple[str, ...]", "package", list(versions))
+    return dict(versions)
 
 
 def read_check(data: Any) -> Check:

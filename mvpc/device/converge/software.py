@@ -24,7 +24,7 @@ that it has started (systemd.exec(5), DynamicUser=)."""
 
 
 def software(machine: Machine, inquiry: Inquiry) -> dict[str, Any]:
-    """Installed packages as name, version and architecture; and of each product what its checks complain of."""
+    """Installed packages as rows, and of each product what its checks complain of."""
     complaints: dict[str, str] = {}
     deadline = time.monotonic() + CHECKS_SECONDS
     for check in inquiry.checks:
@@ -34,12 +34,16 @@ def software(machine: Machine, inquiry: Inquiry) -> dict[str, Any]:
 
 
 def installed(machine: Machine, names: Sequence[str]) -> list[list[str]]:
-    """The packages with these names that are completely installed; without names, all of them."""
-    layout = "${db:Status-Status} ${Package} ${Version} ${Architecture}\n"
+    """Packages that are completely installed: name, version, architecture and source package.
+
+    Those with these names and all others that were built from the same sources; without names, everything.
+    """
+    layout = "${db:Status-Status} ${Package} ${Version} ${Architecture} ${source:Package}\n"
     out = run_well(machine, "dpkg-query", "--show", f"--showformat={layout}")
     rows = [line.split() for line in out.splitlines()]
-    wanted = set(names)
-    return [row[1:] for row in rows if len(row) == 4 and row[0] == "installed" and (not wanted or row[1] in wanted)]
+    there = [row[1:] for row in rows if len(row) == 5 and row[0] == "installed"]
+    sources = {row[3] for row in there if row[0] in names}
+    return [row for row in there if not names or row[3] in sources]
 
 
 def complaint(machine: Machine, check: Check, left: float) -> str:

@@ -7,15 +7,25 @@ from collections.abc import Iterator, Mapping
 from mvpc.catalogue import Product
 from mvpc.errors import InputError
 from mvpc.model import Device, File, Resource, Unit
+from mvpc.releases import Release
 from mvpc.render.software.chosen import Chosen, chosen_from
 from mvpc.render.software.entries import menu_entries
 from mvpc.render.software.packages import packages
 from mvpc.render.software.policies import policies
 from mvpc.settings import Settings
+from mvpc.software import pins
 
 
-def resources(device: Device, settings: Settings, catalogue: Mapping[str, Product]) -> tuple[Resource, ...]:
-    """Packages, policies, menu entries and units of all chosen products. The same for all laptops of one release.
+def resources(
+    device: Device, settings: Settings, catalogue: Mapping[str, Product], release: Release | None = None
+) -> tuple[Resource, ...]:
+    """Packages, policies, menu entries and units of all chosen products. The same for all laptops of one system.
+
+    Args:
+        device: the laptop.
+        settings: the validated truth for it.
+        catalogue: all products.
+        release: the versions that its ring gets; none: those of its mirror.
 
     Raises:
         InputError: a product does not exist on this laptop's operating system, a template fails, or two products
@@ -24,7 +34,8 @@ def resources(device: Device, settings: Settings, catalogue: Mapping[str, Produc
     chosen = chosen_from(settings, catalogue)
     try:
         files = _each_once([*policies(chosen), *menu_entries(chosen)])
-        return (*packages(chosen, device.os), *files, *_units(chosen))
+        versions = {each.package: each.version for each in pins(device, settings, catalogue, release)}
+        return (*packages(chosen, device.os, versions), *files, *_units(chosen))
     except InputError as error:
         raise InputError(error.problems[0].what, where=device.hostname, hint=error.problems[0].hint) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mvpc.catalogue import PackagedProduct
 from mvpc.errors import InputError
 from mvpc.model import File, Package, Resource
@@ -15,8 +17,13 @@ NAMES_OF_ACCOUNTS = "libnss-systemd"
 """Gives a name to the account that checks run as (nss-systemd(8)). Without one neither LibreOffice nor D-Bus starts."""
 
 
-def packages(chosen: Chosen, os: str) -> tuple[Resource, ...]:
+def packages(chosen: Chosen, os: str, versions: Mapping[str, str]) -> tuple[Resource, ...]:
     """Packages that come and go. One that a product needs is kept although another product is absent.
+
+    Args:
+        chosen: the products of the profile.
+        os: operating system of the laptop, `debian-13`.
+        versions: package -> exact version, also of packages that products only bring along.
 
     Raises:
         InputError: a product has no packages for this operating system.
@@ -25,7 +32,6 @@ def packages(chosen: Chosen, os: str) -> tuple[Resource, ...]:
     needed = {each for name, (product, _) in products for each in _names(name, product, os, chosen.languages)}
     needed |= {NAMES_OF_ACCOUNTS} if needed else set()
     dropped = {name for each in chosen.unwanted for name in each.packages_for(os, chosen.languages)} - needed
-    versions = _versions(chosen, os)
     pins = File(path=PREFERENCES, content=fill("apt-pins", versions=versions), present=True) if versions else None
     return (
         *((pins,) if pins else ()),
@@ -42,14 +48,3 @@ def _names(name: str, product: PackagedProduct, os: str, languages: tuple[str, .
             hint=f"Write software.{name}: absent for it, or add the packages to profiles/catalogue/{name}.yml",
         )
     return found
-
-
-def _versions(chosen: Chosen, os: str) -> dict[str, str]:
-    """Package -> the exact version that a profile wants."""
-    pinned = [
-        (name, version)
-        for product, choice in chosen.packaged.values()
-        if (version := choice.version.get(os))
-        for name in product.pinned(os)
-    ]
-    return dict(sorted(pinned))
