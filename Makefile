@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2 openssl
-VM_PACKAGES := qemu-system-x86 e2fsprogs wireguard-go wireguard-tools dnsmasq-base
+GATEWAY_PACKAGES := wireguard-go wireguard-tools dnsmasq-base \
+  charon-systemd strongswan-swanctl libstrongswan-standard-plugins libcharon-extra-plugins
+VM_PACKAGES := qemu-system-x86 e2fsprogs
 TEST_PACKAGES := openssh-server sudo nftables qrencode zbar-tools
 # Laptops mostly wait, for a network or a timer, so more files than cores are tested at a time; those with laptops first.
 WORKERS := 3
@@ -34,11 +36,11 @@ demo: venv lab-packages  ## Build the image, boot three laptops, import, plan, r
 	@docs/demo.sh
 
 test: check  ## Every test: what needs root and Debian runs where both are there
-	@{ $(call apt-install,$(LAB_PACKAGES) $(TEST_PACKAGES)) ; } && mvpc image build || echo "make test: no lab here, so only what needs none is tested"
+	@{ $(call apt-install,$(LAB_PACKAGES) $(GATEWAY_PACKAGES) $(TEST_PACKAGES)) ; } && mvpc image build || echo "make test: no lab here, so only what needs none is tested"
 	pytest -m "not vm" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration
 
 test-vm: venv  ## Tests with virtual machines: Wi-Fi, tunnels (root, Debian, about 10 minutes)
-	@$(call apt-install,$(LAB_PACKAGES) $(VM_PACKAGES))
+	@$(call apt-install,$(LAB_PACKAGES) $(GATEWAY_PACKAGES) $(VM_PACKAGES))
 	pytest -m vm tests/acceptance
 
 torture: venv lab-packages  ## Kill the controller KILLS=500 times on real laptops, throwing the dice of SEED

@@ -21,7 +21,7 @@ from mvpc.images import Image, find_image
 from mvpc.inventory.difference import difference
 from mvpc.lab import Lab, Laptop, LaptopKind, LaptopSpec
 from mvpc.lab.desktop import PORT, SECONDS, Screen, desktop_program, parse_screen
-from mvpc.lab.gateway import NAME_SERVER, WEB_NAME
+from mvpc.lab.gateway import NAME, NAME_SERVER, WEB_NAME
 from mvpc.model import Device, LifeCycle
 from mvpc.organisation import Authority, load_organisation
 from mvpc.project import Project
@@ -29,6 +29,7 @@ from mvpc.simulated import invent, make_folder
 from mvpc.ssh import make_key
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
+from mvpc.tunnels import WIREGUARD
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
@@ -100,22 +101,34 @@ def on(laptop: Annotated[str, typer.Argument(help="Hostname.")]) -> None:
 
 @app.command()
 def gateway(
-    peers: Annotated[
-        typer.FileText | None, typer.Argument(help="File of the laptops to let in: [Peer] sections, wg(8).")
+    laptops: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Whom to let in: the folder that mvpc vpn gateway wrote, or a file of [Peer] sections, wg(8)."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a WireGuard gateway beside the laptops, and let exactly these peers in. Needs root.
+    """Start a VPN gateway beside the laptops, WireGuard and IKEv2, and let exactly these laptops in. Needs root.
 
-    Behind it are a name server and a web server that it names. Say it again with other peers whenever they change.
+    Behind it are a name server and a web server that it names. Say it again with others whenever they change.
     """
-    running = _lab().raise_gateway(peers.read() if peers else "")
-    values = {"endpoint": running.endpoint, "public_key": running.public_key}
+    peers, swanctl = _admitted(laptops)
+    running = _lab().raise_gateway(peers, swanctl)
+    values = {
+        "endpoint": running.endpoint,
+        "public_key": running.public_key,
+        "address": running.address,
+        "identity": NAME,
+        "authority": str(running.authority),
+    }
     if as_json:
         print_json(values)
         return
-    say(f"write into a profile, below vpn.gateway: endpoint: {running.endpoint}")
-    say(f'                                         public_key: "{running.public_key}"')
+    say("write into a profile, below vpn:")
+    say(f'  gateway: {{endpoint: {running.endpoint}, public_key: "{running.public_key}"}}')
+    say(f"  ikev2: {{address: {running.address}, identity: {NAME}}}")
+    say(f"for ikev2, let laptops trust it: cp {running.authority} inventory/trust/vpn-ca.pem")
     say(f"behind it: name server {NAME_SERVER}, http://{WEB_NAME}")
 
 
@@ -196,6 +209,20 @@ def _screen(project: Project, device: Device, *, picture: bool) -> Screen:
         return parse_screen(said)
     except LabError as error:
         raise LabError(error.problems[0].what, where=device.hostname, hint=error.problems[0].hint) from error
+
+
+def _admitted(path: Path | None) -> tuple[str, Path | None]:
+    """Sections of WireGuard, and the folder for strongSwan, where there is one."""
+    if path is None:
+        return "", None
+    folder = path / "swanctl"
+    file = path / WIREGUARD if path.is_dir() else path
+    try:
+        text = "" if folder.is_dir() and not file.is_file() else file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = f"Write it: mvpc vpn gateway -o {path}"
+        raise InputError("the file of the laptops to let in cannot be read", where=str(file), hint=hint) from error
+    return text, folder if folder.is_dir() else None
 
 
 def _specs(prefix: str, kind: LaptopKind, number: int) -> list[LaptopSpec]:

@@ -21,7 +21,9 @@ from mvpc.errors import InputError, MvpcError
 from mvpc.fleet import Fleet, Selection
 from mvpc.store.read import Reader
 from mvpc.tunnels import (
+    IKEV2,
     NOBODY,
+    WIREGUARD,
     Laptop,
     Peer,
     Waiting,
@@ -36,7 +38,6 @@ from mvpc.tunnels import (
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
-WIREGUARD, IKEV2 = "wireguard-peers.conf", "swanctl/conf.d/mvpc.conf"
 ProviderOption = Annotated[str, typer.Option("--provider", help="Only this kind: ikev2 or wireguard.")]
 _NAMED = 5
 """How many laptops a line names."""

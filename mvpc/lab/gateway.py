@@ -1,26 +1,27 @@
-"""A WireGuard gateway beside the laptops, with a network behind it: a name server, and a web server that it names.
+"""The gateways beside the laptops, with a network behind them: a name server, and a web server that it names.
 
-It runs in network namespaces of the controller, with WireGuard in user space, so that its kernel needs nothing but TUN.
+They run in network namespaces of the controller, with WireGuard and ESP in user space, so that its kernel needs nothing
+but TUN.
 """
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from mvpc.errors import LabError
-from mvpc.lab import process
-from mvpc.lab.cleanup import undo
-from mvpc.lab.host import run
-from mvpc.lab.journal import Journal, Kind, Made
+from mvpc.lab.host import check_requirements, run
+from mvpc.lab.journal import Kind
 from mvpc.lab.network import INSIDE, Network
+from mvpc.lab.servers import ServerAuthority
+from mvpc.lab.services import Services, write
+from mvpc.lab.strongswan import StrongSwan
 
 OWNER = "gateway"
 PORT = 51820
+NAME = "vpn.mv.example"
+"""What the gateway's certificate says: `vpn.ikev2.identity`."""
 LAPTOPS = IPv4Network("10.64.0.0/16")
 """Where laptops get their addresses in the tunnel: `vpn.address_pool` of the sample profiles."""
 BEHIND = IPv4Network("10.65.0.0/24")
@@ -28,7 +29,7 @@ NAME_SERVER = BEHIND[53]
 WEB_SERVER = BEHIND[80]
 WEB_NAME = "intern.mv.example"
 PAGE = "This page is behind the gateway.\n"
-START_S = 15
+LIST = "servers.crl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,13 @@ class Gateway:
     """A running gateway."""
 
     network: Network
-    public_key: str
+    services: Services
+    authority: Path
+    """The certificate of the authority that signed the gateway's, as PEM."""
 
     @property
     def address(self) -> str:
-        """Its address on the lab's bridge: the second one."""
+        """Its address on the lab's bridge: the second one. Profiles call it `vpn.ikev2.address`."""
         return str(self.network.addresses[2])
 
     @property
@@ -48,55 +51,81 @@ class Gateway:
         """What profiles call `vpn.gateway.endpoint`."""
         return f"{self.address}:{PORT}"
 
+    @property
+    def public_key(self) -> str:
+        """What profiles call `vpn.gateway.public_key`."""
+        return run(["wg", "pubkey"], stdin=_key(self.services).read_text(encoding="ascii")).strip()
+
     def latest_handshakes(self) -> dict[str, int]:
-        """When each peer was last there, in seconds of the epoch; 0 is never (wg(8))."""
+        """When each WireGuard peer was last there, in seconds of the epoch; 0 is never (wg(8))."""
         answer = run(["wg", "show", _interface(self.network), "latest-handshakes"])
         return {key: int(at) for key, at in (line.split() for line in answer.splitlines())}
 
+    def wg_dump(self) -> str:
+        """What `wg show all dump` says, but for the first line, which holds the private key."""
+        return run(["wg", "show", _interface(self.network), "dump"]).partition("\n")[2]
 
-def open_gateway(network: Network, folder: Path, peers: str, journal: Journal) -> Gateway:
-    """Start the gateway unless it runs, and let exactly these peers in; raises LabError when it does not start."""
-    interface = _interface(network)
-    if not _is_running(journal):
-        undo(journal, [made for made in journal.entries() if made.owner == OWNER])
-        _start(network, folder, journal)
-    key = folder / "key"
-    config = folder / "wg.conf"
-    config.write_text(f"[Interface]\nPrivateKey = {key.read_text()}ListenPort = {PORT}\n{peers}", encoding="ascii")
-    run(["wg", "syncconf", interface, str(config)])
-    return Gateway(network, run(["wg", "pubkey"], stdin=key.read_text()).strip())
+    def swanctl(self, *arguments: str) -> str:
+        """What strongSwan answers to swanctl; raises LabError where no laptop with IKEv2 was ever let in."""
+        return _strongswan(self.network, self.services).swanctl(*arguments)
 
 
-def _start(network: Network, folder: Path, journal: Journal) -> None:
+def open_gateway(network: Network, services: Services, authority: ServerAuthority) -> Gateway:
+    """Start the gateway unless it runs; raises LabError when it does not start."""
+    if not services.are_up:
+        services.remove()
+        _start(network, services, authority)
+        services.started()
+    return Gateway(network, services, authority.certificate)
+
+
+def admit(gateway: Gateway, peers: str, swanctl: Path | None) -> None:
+    """Let exactly these laptops in: `[Peer]` sections of wg(8), and the folder that `mvpc vpn gateway` wrote.
+
+    Raises:
+        InputError: a file is missing in the folder.
+        LabError: the gateway does not take them; the message is its own.
+    """
+    key = _key(gateway.services).read_text(encoding="ascii")
+    config = gateway.services.folder / "wg.conf"
+    write(config, f"[Interface]\nPrivateKey = {key}ListenPort = {PORT}\n{peers}")
+    run(["wg", "syncconf", _interface(gateway.network), str(config)])
+    if swanctl:
+        check_requirements("gateway", "ikev2")
+        _strongswan(gateway.network, gateway.services).admit(swanctl)
+
+
+def _start(network: Network, services: Services, authority: ServerAuthority) -> None:
     outer, inner = _namespaces(network)
     cable = network.cable(str(network.addresses[2]))
-    things: Mapping[Kind, tuple[str, ...]] = {
-        Kind.NAMESPACE: (outer, inner),
-        Kind.INTERFACE: (cable,),
-        Kind.FILE: (str(_socket(network)),),
-        Kind.FOLDER: (str(folder),),
-    }
-    journal.note(*(Made(kind, name, OWNER) for kind, names in things.items() for name in names))
-    _write_files(folder)
+    services.note(Kind.NAMESPACE, outer, inner)
+    services.note(Kind.INTERFACE, cable)
+    services.note(Kind.FILE, str(_socket(network)))
+    services.note(Kind.FOLDER, str(services.folder))
+    _write_files(network, services, authority)
     _lay_cables(network, cable)
     interface = _interface(network)
     _socket(network).unlink(missing_ok=True)
-    _run_in(outer, ["wireguard-go", "--foreground", interface], folder, journal)
-    _wait_for(_socket(network), folder)
+    services.run(outer, "wireguard-go", "--foreground", interface)
+    services.wait(_socket(network).exists)
     ways = f"link set {interface} up\nroute add {LAPTOPS} dev {interface}\n"
     run(["ip", "-netns", outer, "-batch", "-"], stdin=ways)
-    _run_in(inner, _name_server(folder), folder, journal)
-    web = ["-m", "http.server", "80", "--bind", str(WEB_SERVER), "--directory", str(folder / "www")]
-    _run_in(inner, [sys.executable, *web], folder, journal)
+    services.run(inner, *_name_server(services.folder))
+    services.run(inner, *_web_server(str(WEB_SERVER), services.folder / "www"))
+    services.run(outer, *_web_server(str(network.addresses[2]), services.folder / "published"))
 
 
-def _write_files(folder: Path) -> None:
-    (folder / "www").mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    (folder / "www" / "index.html").write_text(PAGE, encoding="ascii")
-    key = folder / "key"
-    key.touch(mode=0o600)
-    key.write_text(run(["wg", "genkey"]), encoding="ascii")
+def _write_files(network: Network, services: Services, authority: ServerAuthority) -> None:
+    folder = services.folder
+    write(folder / "www" / "index.html", PAGE)
+    write(_key(services), run(["wg", "genkey"]))
+    (folder / "published").mkdir(exist_ok=True)
+    authority.write_list(folder / "published" / LIST)
+    swanctl = _strongswan(network, services).folder / "swanctl"
+    for name in ("x509", "private"):
+        (swanctl / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = f"http://{network.addresses[2]}/{LIST}"
+    authority.issue([NAME], swanctl / "x509" / "gateway.pem", swanctl / "private" / "gateway.pem", list_at=place)
 
 
 def _lay_cables(network: Network, cable: str) -> None:
@@ -135,25 +164,16 @@ def _name_server(folder: Path) -> list[str]:
     ]
 
 
-def _run_in(namespace: str, argv: Sequence[str], folder: Path, journal: Journal) -> None:
-    def note(pid: int) -> None:
-        journal.note(Made(Kind.PROCESS, str(pid), OWNER, process.identity(pid)))
-
-    process.start(["ip", "netns", "exec", namespace, *argv], log=folder / "log", before=note)
+def _web_server(address: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "http.server", "80", "--bind", address, "--directory", str(folder)]
 
 
-def _wait_for(socket: Path, folder: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while not socket.exists():
-        if time.monotonic() > deadline:
-            raise LabError(f"the gateway did not start within {START_S} s", where=str(folder / "log"))
-        time.sleep(0.05)
+def _strongswan(network: Network, services: Services) -> StrongSwan:
+    return StrongSwan(services, _namespaces(network)[0])
 
 
-def _is_running(journal: Journal) -> bool:
-    """Whether each of its processes runs."""
-    mine = [made for made in journal.entries() if made.kind is Kind.PROCESS and made.owner == OWNER]
-    return len(mine) == 3 and all(process.is_running(int(made.name), made.detail) for made in mine)
+def _key(services: Services) -> Path:
+    return services.folder / "key"
 
 
 def _namespaces(network: Network) -> tuple[str, str]:

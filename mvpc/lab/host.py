@@ -13,7 +13,7 @@ from mvpc.errors import LabError
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 TIMEOUT_S = 30
-Part = Literal["lab", "vm", "gateway"]
+Part = Literal["lab", "vm", "gateway", "ikev2", "air"]
 
 PACKAGE_OF_TOOL: Mapping[Part, Mapping[str, str]] = {
     "lab": {
@@ -24,7 +24,19 @@ PACKAGE_OF_TOOL: Mapping[Part, Mapping[str, str]] = {
         "systemd-nspawn": "systemd-container",
     },
     "vm": {"qemu-system-x86_64": "qemu-system-x86", "mkfs.ext4": "e2fsprogs"},
-    "gateway": {"wireguard-go": "wireguard-go", "wg": "wireguard-tools", "dnsmasq": "dnsmasq-base"},
+    "gateway": {
+        "wireguard-go": "wireguard-go",
+        "wg": "wireguard-tools",
+        "dnsmasq": "dnsmasq-base",
+        "openssl": "openssl",
+    },
+    "ikev2": {
+        "charon-systemd": "charon-systemd",
+        "swanctl": "strongswan-swanctl",
+        "/usr/lib/ipsec/plugins/libstrongswan-openssl.so": "libstrongswan-standard-plugins",
+        "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so": "libcharon-extra-plugins",
+    },
+    "air": {"hostapd": "hostapd", "openssl": "openssl", "ssh": "openssh-client"},
 }
 
 
@@ -33,8 +45,13 @@ def missing_requirements(*parts: Part) -> tuple[str, ...]:
     if not Path("/proc/self/ns/net").exists():
         return ("Linux",)
     needed = {tool: package for part in ("lab", *parts) for tool, package in PACKAGE_OF_TOOL[part].items()}
-    packages = {package for tool, package in needed.items() if not shutil.which(tool, path=ENVIRONMENT["PATH"])}
+    packages = {package for tool, package in needed.items() if not _is_there(tool)}
     return (*(["root"] if os.geteuid() else []), *sorted(packages))
+
+
+def _is_there(tool: str) -> bool:
+    """A program by its name, or a file by its path."""
+    return Path(tool).exists() if tool.startswith("/") else bool(shutil.which(tool, path=ENVIRONMENT["PATH"]))
 
 
 def check_requirements(*parts: Part) -> None:

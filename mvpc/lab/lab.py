@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import IO
 
 from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.lab import process
 from mvpc.lab.cleanup import undo
-from mvpc.lab.gateway import Gateway, open_gateway
+from mvpc.lab.gateway import OWNER, Gateway, admit, open_gateway
 from mvpc.lab.host import check_requirements
 from mvpc.lab.journal import Journal, Kind, Made
 from mvpc.lab.kinds import KINDS, PART
 from mvpc.lab.laptop import Case, Laptop, LaptopSpec
+from mvpc.lab.lock import one_at_a_time
 from mvpc.lab.mirror import Mirror, ensure
 from mvpc.lab.network import Network, cut_off, let_in, make_bridge
+from mvpc.lab.servers import ServerAuthority
+from mvpc.lab.services import Services
 from mvpc.lab.setup import AdminKey, BuiltImage, apt_sources, prepare, read_image
 
 HOME = Path("/var/lib/mvpc-lab")
-LOCK_S = 30
 
 _INOTIFY = "fs.inotify.max_user_instances"
 _INOTIFY_NEEDED = 8192
@@ -155,16 +154,30 @@ class Lab:
         """Let a blocked laptop back in, at once."""
         let_in(self.network, self._case(hostname).read().address)
 
-    def raise_gateway(self, peers: str = "") -> Gateway:
-        """Make the WireGuard gateway of the lab run, and let exactly these peers in (`[Peer]` sections, wg(8)).
+    def raise_gateway(self, peers: str = "", swanctl: Path | None = None) -> Gateway:
+        """Make the gateway of the lab run, and let exactly these laptops in.
+
+        Args:
+            peers: `[Peer]` sections of WireGuard, wg(8).
+            swanctl: the folder `swanctl` that `mvpc vpn gateway` wrote; without it nothing changes for IKEv2.
 
         Raises:
+            InputError: a file is missing in the folder.
             LabError: it does not start; the message is its own.
         """
         check_requirements("gateway")
         with self._changing():
             make_bridge(self.network, self._journal)
-            return open_gateway(self.network, self.home / "gateway", peers, self._journal)
+            services = Services(OWNER, self.home / OWNER, self._journal)
+            gateway = open_gateway(self.network, services, self._server_authority())
+            admit(gateway, peers, swanctl)
+            return gateway
+
+    def _server_authority(self) -> ServerAuthority:
+        authority = ServerAuthority(self.home / "servers")
+        self._journal.note(Made(Kind.FOLDER, str(authority.folder)))
+        authority.make()
+        return authority
 
     def _prepare_machine(self, built: BuiltImage, on_step: OnStep) -> None:
         self._raise_inotify_limit()
@@ -261,33 +274,8 @@ class Lab:
     def _journal(self) -> Journal:
         return Journal(self.home / "journal.jsonl")
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """One change of the lab at a time, over all processes; dies with us."""
-        path = self.home / "lock"
-        with self._lock_file(path) as file:
-            deadline = time.monotonic() + LOCK_S
-            while not _lock(file.fileno()):
-                if time.monotonic() > deadline:
-                    hint = "Wait until the other command has ended"
-                    raise LabError("somebody else is changing the lab", where=str(path), hint=hint)
-                time.sleep(0.1)
-            yield
-
-    def _lock_file(self, path: Path) -> IO[str]:
-        try:
-            self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
-            return path.open("w", encoding="ascii")
-        except PermissionError as error:
-            raise LabError("the lab needs root", where=str(path), hint="Run it with sudo") from error
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    def _changing(self) -> AbstractContextManager[None]:
+        return one_at_a_time(self.home)
 
 
 def _all_or_error(results: Sequence[Laptop | LabError]) -> tuple[Laptop, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from mvpc.tunnels.checking import Fault, faults
-from mvpc.tunnels.files import NOBODY, Difference, difference, ikev2_file, wireguard_file
+from mvpc.tunnels.files import IKEV2, NOBODY, WIREGUARD, Difference, difference, ikev2_file, wireguard_file
 from mvpc.tunnels.peers import Laptop, Peer, Waiting, common_ikev2, peers_of
 from mvpc.tunnels.reading import Answer, Said, read_gateway
 
 __all__ = [
+    "IKEV2",
     "NOBODY",
+    "WIREGUARD",
     "Answer",
     "Difference",
     "Fault",

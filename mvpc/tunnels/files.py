@@ -10,6 +10,8 @@ from mvpc.editions import edition
 from mvpc.settings import Ikev2
 from mvpc.tunnels.peers import Peer
 
+WIREGUARD, IKEV2 = "wireguard-peers.conf", "swanctl/conf.d/mvpc.conf"
+"""Names of the two files below the folder of a gateway."""
 NOBODY = "# Written by mvpc vpn gateway. No laptop has an IKEv2 tunnel any more.\n"
 """Takes the place of connections, so that nobody stays."""
 _MARK = "# laptop "

@@ -40,7 +40,15 @@ NEEDS_LAB = [
     pytest.mark.skipif(bool(_MISSING), reason=f"the lab needs {', '.join(_MISSING)} on Debian"),
 ]
 
-_MISSING_FOR_VMS = sorted({*_MISSING, *missing_requirements("vm", "gateway")})
+_MISSING_FOR_GATEWAYS = sorted({*_MISSING, *missing_requirements("gateway", "ikev2")})
+NEEDS_GATEWAY = [
+    pytest.mark.lab,
+    pytest.mark.skipif(
+        bool(_MISSING_FOR_GATEWAYS), reason=f"gateways need {', '.join(_MISSING_FOR_GATEWAYS)} on Debian"
+    ),
+]
+
+_MISSING_FOR_VMS = sorted({*_MISSING, *missing_requirements("vm", "gateway", "ikev2")})
 NEEDS_VM = [
     pytest.mark.lab,
     pytest.mark.vm,

@@ -111,3 +111,12 @@ def test_what_is_no_gateways_output_is_bad_input(said: str):
 
 def test_a_file_that_is_not_there_is_named():
     assert mvpc("vpn", "check", "nowhere").stderr.startswith("mvpc: nowhere: the file cannot be read")
+
+
+def test_the_gateway_of_the_lab_says_which_file_it_misses_and_who_writes_it():
+    Path("empty").mkdir()
+    for given, missing in (("nowhere", "nowhere"), ("empty", "empty/wireguard-peers.conf")):
+        done = mvpc("lab", "gateway", given)
+        assert done.exit_code == 2
+        assert f"{missing}: the file of the laptops to let in cannot be read" in done.output
+        assert f"Write it: mvpc vpn gateway -o {given}" in done.output

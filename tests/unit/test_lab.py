@@ -26,6 +26,7 @@ from mvpc.lab.journal import Journal, Kind, Made
 from mvpc.lab.laptop import Case
 from mvpc.lab.mirror import Mirror, config, names_of
 from mvpc.lab.network import Network
+from mvpc.lab.servers import ServerAuthority
 from mvpc.lab.setup import AdminKey, apt_sources, prepare, read_image
 from mvpc.lab.vmfiles import add_vm_files
 
@@ -365,6 +366,31 @@ def test_an_image_that_was_not_built_says_how_to_build_it(tmp_path):
         read_image(tmp_path / "standard")
 
 
+# --- infrastructure -------------------------------------------------------------------------
+
+
+def test_the_lab_certifies_its_servers_so_that_a_strict_laptop_believes_them(tmp_path):
+    made = ServerAuthority(tmp_path / "servers")
+    made.make()
+    own = made.certificate.read_bytes()
+    made.make()
+    assert made.certificate.read_bytes() == own, "laptops trust the one that was there first"
+    made.issue(["vpn.mv.example", "x.mv.example"], tmp_path / "own.pem", tmp_path / "own.key", list_at="http://x/crl")
+    made.write_list(tmp_path / "list.crl")
+
+    argv = ["openssl", "verify", "-crl_check", "-purpose", "sslserver", "-verify_hostname", "x.mv.example"]
+    argv += ["-CAfile", str(made.certificate), "-CRLfile", str(tmp_path / "list.crl"), str(tmp_path / "own.pem")]
+    assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout.endswith(": OK\n")
+
+
+def test_a_gateway_names_the_debian_packages_that_it_lacks(monkeypatch):
+    monkeypatch.setattr("mvpc.lab.host.shutil.which", lambda tool, path: f"/usr/bin/{tool}")
+    monkeypatch.setattr("mvpc.lab.host.Path.exists", lambda path: "libipsec" not in path.name)
+    monkeypatch.setattr("mvpc.lab.host.os.geteuid", lambda: 0)
+
+    assert missing_requirements("gateway", "ikev2") == ("libcharon-extra-plugins",)
+
+
 # --- the lab ---------------------------------------------------------------------------------
 
 
@@ -387,7 +413,7 @@ def test_a_laptop_that_the_lab_does_not_have_is_named(tmp_path):
 
 
 def test_a_second_change_at_the_same_time_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("mvpc.lab.lab.LOCK_S", 0)
+    monkeypatch.setattr("mvpc.lab.lock.LOCK_S", 0)
     lab = Lab(tmp_path / "lab")
 
     with lab._changing(), pytest.raises(LabError, match="somebody else is changing the lab"):
