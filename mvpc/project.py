@@ -22,7 +22,7 @@ _KEYS: dict[str, dict[str, type]] = {
     "ssh": {"user": str, "port": int, "key": str},
     "state": {"folder": str},
     "organisation": {"operator": str},
-    "identity": {"crypto": str, "passphrase_file": str, "publish": str, "crl_url": str},
+    "identity": {"crypto": str, "passphrase_file": str, "publish": str, "publish_hook": str, "crl_url": str},
     "lab": {"home": str, "bridge": str, "addresses": str},
     "rollout": {
         "approve_above": int,
@@ -66,6 +66,8 @@ class Project:
     """File with the passphrase of the certificate authorities; None: it is asked for."""
     publish: Path
     """Where lists of revoked certificates are written."""
+    publish_hook: Path | None
+    """Program that brings these lists to those who check them; None: a person does."""
     crl_url: str
     """Where the list of revoked device certificates can be fetched; it stands in each certificate. Empty: nowhere."""
     operator: str
@@ -168,6 +170,9 @@ def load_project(root: Path) -> Project:
         publish=root / Path(identity["publish"]).expanduser()
         if "publish" in identity and not chances
         else state / "published",
+        publish_hook=root / Path(identity["publish_hook"]).expanduser()
+        if "publish_hook" in identity and not chances
+        else None,
         crl_url=identity.get("crl_url", ""),
         operator=settings.get("organisation", {}).get("operator", ""),
         chances=chances,

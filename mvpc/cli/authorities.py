@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from getpass import getpass
 from pathlib import Path
 
-from mvpc.authorities import Authorities, publish
+from mvpc.authorities import Authorities, hand_over, publish
 from mvpc.cli.console import BAD, say
 from mvpc.cli.context import actor, now
 from mvpc.editions import edition
@@ -55,17 +55,26 @@ def renew(project: Project, devices: Sequence[Device]) -> int:
     return len(wanted)
 
 
-def publish_revocations(project: Project) -> None:
-    """Publish the lists after something was revoked; says what is left to do when that does not work.
+def publish_revocations(project: Project, *, of: str = "") -> list[Path]:
+    """Publish the lists and hand them over; says what is left to do when that does not work. Returns what was written.
+
+    Args:
+        project: whose lists.
+        of: hostname of the laptop that was revoked, if it was one.
 
     Raises:
-        MvpcError: what is revoked stands in the register, but not yet in every list.
+        MvpcError: what is revoked stands in the register, but not yet in every list, or not everywhere.
     """
     try:
-        publish(authorities(project), revoked(project), project.publish, now=now())
+        written = publish(authorities(project), revoked(project), project.publish, now=now())
     except MvpcError:
-        say("Revoked in the register, but not every list could be published. Run: mvpc ca publish", style=BAD, err=True)
+        if of:
+            what = "Revoked in the register, but not every list could be published. Run: mvpc ca publish"
+            say(what, style=BAD, err=True)
         raise
+    if project.publish_hook:
+        hand_over(project.publish_hook, project.root, project.publish, of)
+    return written
 
 
 def _passphrase(file: Path | None, *, new: bool) -> Secret:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mvpc.authorities import AUTHORITIES, publish
-from mvpc.cli.authorities import authorities, publish_revocations, register, renew, revoked
+from mvpc.authorities import AUTHORITIES
+from mvpc.cli.authorities import authorities, publish_revocations, register, renew
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project, now
 from mvpc.cli.options import JsonOption
@@ -173,10 +173,12 @@ def renew_certificates() -> None:
 
 @app.command("publish")
 def publish_lists() -> None:
-    """Write the lists of revoked certificates anew. Run it daily: the CRL holds for a week."""
+    """Write the lists of revoked certificates anew, and hand them over. Run it daily: the CRL holds for a week."""
     project = current_project()
-    for path in publish(authorities(project), revoked(project), project.publish, now=now()):
+    for path in publish_revocations(project):
         say(f"wrote {path}")
+    if project.publish_hook:
+        say(f"handed over by {project.publish_hook}")
 
 
 @app.command()
@@ -192,7 +194,7 @@ def revoke(
         what = f"{serial!r} fits {count(len(found), 'certificate')}"
         raise InputError(what, hint="See the serial numbers: mvpc ca list")
     register(project).revoke(found, reason, at=now())
-    publish_revocations(project)
+    publish_revocations(project, of=found[0].device)
     say(f"{found[0].name}: {found[0].kind} certificate {found[0].serial[:16]} is revoked")
 
 

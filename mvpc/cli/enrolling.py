@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from getpass import getpass
 
+import typer
+
 from mvpc.authorities import Authorities
 from mvpc.cli.authorities import authorities, publish_revocations, register
 from mvpc.cli.console import confirm, draw_code, print_json, say
@@ -95,18 +97,47 @@ def _enrol_arrived(project: Project, device: Device, came: Arrival, words: str) 
     return known
 
 
-def give_up(laptop: str, *, reason: str) -> None:
+def give_up(laptop: str, *, reason: str, yes: bool, as_json: bool) -> None:
     """Revoke everything that a laptop could prove itself with, and publish that."""
     project = current_project()
     with Reader(project.database) as reader:
         device = reader.find(laptop)
         valid = [each for each in reader.certificates([device.hostname]) if not each.revoked_at]
-    change_state(project, device, LifeCycle.LOST, action="lost")
+    if not yes and not confirm(_whether_lost(device, len(valid))):
+        say("Nothing was changed.", err=True)
+        raise typer.Exit(1)
+    changed = change_state(project, device, LifeCycle.LOST, action="lost")
     register(project).revoke(valid, reason, at=now())
-    say(f"{device.hostname}: {count(len(valid), 'certificate')} revoked")
-    if authorities(project).exist:
-        publish_revocations(project)
-        say(f"lists of revoked certificates are in {project.publish}")
+    if not as_json:
+        say(f"{device.hostname}: {changed}; {count(len(valid), 'certificate')} revoked")
+    published = authorities(project).exist
+    if published:
+        publish_revocations(project, of=device.hostname)
+    if as_json:
+        hook = bool(published and project.publish_hook)
+        folder = str(project.publish) if published else None
+        print_json({"device": device.hostname, "revoked": len(valid), "published": folder, "handed_over": hook})
+    elif published:
+        _say_what_is_left(project)
+
+
+def _whether_lost(device: Device, certificates: int) -> str:
+    about = ", ".join(each for each in (device.serial, device.authority, device.site, device.room) if each)
+    what = (
+        f"{count(certificates, 'certificate')} would be revoked for good" if certificates else "it has no certificate"
+    )
+    return f"Is {device.hostname} ({about}) lost? {what[0].upper()}{what[1:]}."
+
+
+def _say_what_is_left(project: Project) -> None:
+    say(f"lists of revoked certificates are in {project.publish}")
+    if project.publish_hook:
+        say(f"handed over by {project.publish_hook}")
+        return
+    say(
+        "Next, so that the others refuse it: devices.crl to RADIUS servers and VPN gateways, ssh-hosts.krl to those who"
+    )
+    say("log in, and mvpc vpn gateway for the gateways. A publish_hook in mvpc.toml does that each time.")
 
 
 def applicant_of(project: Project, device: Device, presented: Secret) -> Applicant:

@@ -144,7 +144,7 @@ def test_a_certificate_that_was_changed_by_hand_is_brought_back(admin: Admin):
 def test_a_lost_laptop_is_in_both_lists_and_no_outsider_believes_it(admin: Admin):
     certificate = admin.root / "lost.pem"
     certificate.write_text(admin.on("lab-01", "cat /etc/mvpc/pki/device.pem"))
-    admin.mvpc("device", "lost", "lab-01", "--reason", "left in a train")
+    admin.mvpc("device", "lost", "lab-01", "--yes", "--reason", "left in a train")
     published = admin.root / ".mvpc/published"
     checked = subprocess.run(
         [

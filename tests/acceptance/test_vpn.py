@@ -115,7 +115,7 @@ def test_the_tunnel_carries_traffic_with_the_algorithms_of_the_edition(admin: Ad
 
 
 def test_a_lost_laptop_is_thrown_out_and_comes_in_no_more(admin: Admin, laptop: Charon, gateway: Gateway):
-    admin.mvpc("device", "lost", "lab-01", "--reason", "left in a train")
+    admin.mvpc("device", "lost", "lab-01", "--yes", "--reason", "left in a train")
     assert "lab-01" in says(admin, gateway, "--list-conns", expect=3)
     assert "1 removed (lab-01)" in hand_over(admin)
     assert "lab-01" not in gateway.swanctl("--list-sas")

@@ -262,7 +262,7 @@ def test_the_status_says_how_long_the_certificate_holds(inventory: Path):
 
 def test_a_lost_laptop_is_in_the_lists_of_both_authorities(inventory: Path):
     device, _ = certify(inventory, days_ago=1)
-    done = on_device("lost", "nb-000123", "--reason", "left in a train")
+    done = on_device("lost", "nb-000123", "--yes", "--reason", "left in a train")
     assert done.exit_code == 0, done.output
     crl = x509.load_der_x509_crl((inventory / ".mvpc/published/devices.crl").read_bytes())
     assert [each.serial_number for each in crl] == [int(device.serial, 16)]
@@ -271,10 +271,66 @@ def test_a_lost_laptop_is_in_the_lists_of_both_authorities(inventory: Path):
     assert "left in a train" in on_device("show", "nb-000123").stdout
 
 
+def test_a_loss_is_asked_about_by_name_and_a_no_changes_nothing(inventory: Path):
+    certify(inventory, days_ago=1)
+    done = on_device("lost", "nb-000123", answer="n\n")
+    assert done.exit_code == 1
+    assert "Is nb-000123 (" in done.stdout
+    assert "2 certificates would be revoked for good. [y/N]" in done.stdout
+    assert {each["state"] for each in json.loads(mvpc("list", "--json").stdout)["certificates"]} == {"valid"}
+    assert "2 certificates revoked" in on_device("lost", "nb-000123", answer="y\n").stdout
+
+
+def test_a_loss_as_json_asks_nothing_and_prints_nothing_else(inventory: Path):
+    certify(inventory, days_ago=1)
+    assert "Add --yes" in on_device("lost", "nb-000123", "--json").output
+    done = json.loads(on_device("lost", "nb-000123", "--json", "--yes").stdout)
+    published = str((inventory / ".mvpc/published").resolve())
+    assert done == {"device": "nb-000123", "revoked": 2, "published": published, "handed_over": False}
+
+
+def test_without_a_hook_a_loss_says_who_must_be_told(inventory: Path):
+    certify(inventory, days_ago=1)
+    said = on_device("lost", "nb-000123", "--yes").stdout
+    assert "devices.crl to RADIUS servers and VPN gateways" in said
+    assert "mvpc vpn gateway" in said
+
+
+def test_a_hook_hands_every_new_list_over_and_knows_whom_it_is_about(inventory: Path):
+    certify(inventory, days_ago=1)
+    a_hook(inventory, 'ls "$MVPC_PUBLISHED" >got; echo "revoked: $MVPC_REVOKED"; echo "[$MVPC_REVOKED]" >>calls')
+    assert "handed over by" in mvpc("publish").stdout
+    done = on_device("lost", "nb-000123", "--yes")
+    assert "handed over by" in done.stdout
+    assert "must be told" not in done.stdout
+    assert (inventory / "calls").read_text() == "[]\n[nb-000123]\n"
+    assert {"devices.crl", "ssh-hosts.krl"} <= set((inventory / "got").read_text().split())
+
+
+def test_a_hook_that_fails_says_what_holds_and_how_to_repeat_it(inventory: Path):
+    certify(inventory, days_ago=1)
+    a_hook(inventory, "exit 3")
+    done = on_device("lost", "nb-000123", "--yes")
+    assert done.exit_code == 1
+    assert "the publish_hook failed (exit code 3)" in done.stderr
+    assert "Mend it, then run: mvpc ca publish" in done.stderr
+    assert {each["state"] for each in json.loads(mvpc("list", "--json").stdout)["certificates"]} == {"revoked"}
+    (inventory / "hook").unlink()
+    assert "cannot be started (No such file or directory)" in mvpc("publish").stderr
+
+
+def a_hook(project: Path, body: str) -> None:
+    hook = project / "hook"
+    hook.write_text(f"#!/bin/sh\n{body}\n")
+    hook.chmod(0o755)
+    with (project / "mvpc.toml").open("a") as config:
+        config.write('publish_hook = "hook"\n')
+
+
 def test_without_the_passphrase_a_loss_is_registered_and_the_krl_published_and_the_rest_is_said(inventory: Path):
     certify(inventory, days_ago=1)
     (inventory / "words").write_text("some other long passphrase\n")
-    done = on_device("lost", "nb-000123")
+    done = on_device("lost", "nb-000123", "--yes")
     assert done.exit_code == 2
     assert "Run: mvpc ca publish" in done.stderr
     assert (inventory / ".mvpc/published/ssh-hosts.krl").exists()

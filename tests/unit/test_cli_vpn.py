@@ -67,7 +67,7 @@ def test_a_lost_laptop_and_a_new_key_are_told_by_name():
     mvpc("vpn", "gateway")
     tell("lab-01", "58pVtkDKii3Yf1dpLgbr8J7vuArGTFJw/dHRNDHTznU=")
     assert "1 changed (lab-01)" in mvpc("vpn", "gateway").stdout
-    assert mvpc("device", "lost", "lab-01", "--reason", "x").exit_code == 0
+    assert mvpc("device", "lost", "lab-01", "--yes", "--reason", "x").exit_code == 0
     told = json.loads(mvpc("vpn", "gateway", "--json").stdout)["files"]["wireguard-peers.conf"]
     assert (told["written"], told["removed"], told["added"]) == (True, ["lab-01"], [])
     assert "[Peer]" not in PEERS.read_text()

@@ -118,10 +118,17 @@ def retire(laptops: Laptops) -> None:
     _change(project, known, [_entry(found, given) for found in _find(project, laptops)], action="retire")
 
 
-def change_state(project: Project, found: Device, state: LifeCycle, *, action: str) -> None:
-    """Bring one device into a state; says so. Raises InputError when its life does not go there."""
+def change_state(project: Project, found: Device, state: LifeCycle, *, action: str) -> str:
+    """Bring one device into a state, and return what changed in words.
+
+    Raises:
+        InputError: its life does not go there.
+    """
     known = _known(project)
-    _change(project, known, [_entry(found, {"state": str(state)})], action=action)
+    changes = difference(known.devices, devices_of([_entry(found, {"state": str(state)})], known))
+    if changes:
+        _store(project).save(changes, actor=actor(), at=now(), action=action)
+    return "; ".join(as_words(each.fields) for each in changes.changed) or f"state {state} already"
 
 
 def migrate() -> None:

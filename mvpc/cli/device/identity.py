@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mvpc.cli.options import JsonOption, LaptopArgument
+from mvpc.errors import InputError
 
 
 def token(
@@ -36,11 +37,21 @@ def enroll(
     carry_out(laptop, words=words)
 
 
-def lost(laptop: LaptopArgument, reason: Annotated[str, typer.Option(help="What happened.")] = "lost") -> None:
-    """Revoke everything a lost laptop could prove itself with, and publish that, in one step."""
+def lost(
+    laptop: LaptopArgument,
+    reason: Annotated[str, typer.Option(help="What happened.")] = "lost",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke everything a lost laptop could prove itself with, and publish that, in one step. Asks first.
+
+    Where mvpc.toml names a publish_hook, that hands the lists over. Else the last lines say what is left to do.
+    """
     from mvpc.cli.enrolling import give_up  # noqa: PLC0415 - as above
 
-    give_up(laptop, reason=reason)
+    if as_json and not yes:
+        raise InputError("--json asks no questions", hint="Add --yes")
+    give_up(laptop, reason=reason, yes=yes, as_json=as_json)
 
 
 def arrivals(as_json: JsonOption = False) -> None:
