@@ -128,8 +128,27 @@ def gateway(
     say("write into a profile, below vpn:")
     say(f'  gateway: {{endpoint: {running.endpoint}, public_key: "{running.public_key}"}}')
     say(f"  ikev2: {{address: {running.address}, identity: {NAME}}}")
-    say(f"for ikev2, let laptops trust it: cp {running.authority} inventory/trust/vpn-ca.pem")
+    _say_trust("vpn-ca.pem", running.authority)
     say(f"behind it: name server {NAME_SERVER}, http://{WEB_NAME}")
+
+
+@app.command()
+def air(as_json: JsonOption = False) -> None:
+    """Let the access points of virtual machines send out the networks of their profiles. Needs root.
+
+    They ask a RADIUS server that lets in whoever has a certificate of the device authority that is not revoked. Say it
+    again whenever profiles or the list of revoked certificates change.
+    """
+    from mvpc.cli.air import fill_air  # noqa: PLC0415 - loads profiles
+
+    project = current_project()
+    heard, authority = fill_air(project, _lab())
+    if as_json:
+        print_json({"heard": heard, "authority": str(authority)})
+        return
+    for hostname, networks in heard.items():
+        say(f"{hostname} hears {', '.join(networks)}")
+    _say_trust("radius-ca.pem", authority)
 
 
 @app.command()
@@ -209,6 +228,13 @@ def _screen(project: Project, device: Device, *, picture: bool) -> Screen:
         return parse_screen(said)
     except LabError as error:
         raise LabError(error.problems[0].what, where=device.hostname, hint=error.problems[0].hint) from error
+
+
+def _say_trust(name: str, authority: Path) -> None:
+    """Say how laptops come to trust a server of the lab, unless they do."""
+    trusted = current_project().trust / name
+    if not trusted.is_file() or trusted.read_bytes() != authority.read_bytes():
+        say(f"let laptops trust it, before they are rolled out to: cp {authority} inventory/trust/{name}")
 
 
 def _admitted(path: Path | None) -> tuple[str, Path | None]:

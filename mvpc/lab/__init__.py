@@ -12,9 +12,22 @@ systemd-nspawn, iproute2 and nginx from Debian; virtual machines need QEMU, too.
 
 from __future__ import annotations
 
+from mvpc.lab.air import Broadcast, Login
 from mvpc.lab.gateway import Gateway
 from mvpc.lab.host import missing_requirements
 from mvpc.lab.lab import Lab
 from mvpc.lab.laptop import Laptop, LaptopKind, LaptopSpec
+from mvpc.lab.radius import Radius, Trust
 
-__all__ = ["Gateway", "Lab", "Laptop", "LaptopKind", "LaptopSpec", "missing_requirements"]
+__all__ = [
+    "Broadcast",
+    "Gateway",
+    "Lab",
+    "Laptop",
+    "LaptopKind",
+    "LaptopSpec",
+    "Login",
+    "Radius",
+    "Trust",
+    "missing_requirements",
+]

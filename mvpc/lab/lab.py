@@ -12,9 +12,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from mvpc.errors import InputError, LabError, NotFoundError
-from mvpc.lab import process
+from mvpc.lab import gateway, process, radius
+from mvpc.lab.air import Broadcast, Login, send_out
 from mvpc.lab.cleanup import undo
-from mvpc.lab.gateway import OWNER, Gateway, admit, open_gateway
+from mvpc.lab.gateway import Gateway, admit, open_gateway
 from mvpc.lab.host import check_requirements
 from mvpc.lab.journal import Journal, Kind, Made
 from mvpc.lab.kinds import KINDS, PART
@@ -22,9 +23,10 @@ from mvpc.lab.laptop import Case, Laptop, LaptopSpec
 from mvpc.lab.lock import one_at_a_time
 from mvpc.lab.mirror import Mirror, ensure
 from mvpc.lab.network import Network, cut_off, let_in, make_bridge
+from mvpc.lab.radius import Radius, Trust, open_radius
 from mvpc.lab.servers import ServerAuthority
 from mvpc.lab.services import Services
-from mvpc.lab.setup import AdminKey, BuiltImage, apt_sources, prepare, read_image
+from mvpc.lab.setup import AdminKey, BuiltImage, apt_sources, check_image, prepare, read_image
 
 HOME = Path("/var/lib/mvpc-lab")
 
@@ -168,10 +170,35 @@ class Lab:
         check_requirements("gateway")
         with self._changing():
             make_bridge(self.network, self._journal)
-            services = Services(OWNER, self.home / OWNER, self._journal)
-            gateway = open_gateway(self.network, services, self._server_authority())
-            admit(gateway, peers, swanctl)
-            return gateway
+            services = Services(gateway.OWNER, self.home / gateway.OWNER, self._journal)
+            opened = open_gateway(self.network, services, self._server_authority())
+            admit(opened, peers, swanctl)
+            return opened
+
+    def raise_radius(self, names: Sequence[str], trust: Trust) -> Radius:
+        """Make the RADIUS server of the lab run, with a certificate of these names, and let exactly these laptops in.
+
+        Raises:
+            LabError: it does not start; the message is its own.
+        """
+        check_requirements("air")
+        with self._changing():
+            make_bridge(self.network, self._journal)
+            services = Services(radius.OWNER, self.home / radius.OWNER, self._journal)
+            return open_radius(self.network, services, self._server_authority(), names, trust)
+
+    def send_out(self, hostname: str, broadcast: Broadcast, server: Radius, login: Login) -> None:
+        """Make the access point of a virtual machine send out these networks, and no others.
+
+        Raises:
+            LabError: it does not run, is no virtual machine, or hostapd does not start there.
+        """
+        check_requirements("air")
+        laptop = self._with_process(self._case(hostname).read())
+        if laptop.kind != "vm" or not laptop.running:
+            what = "is off" if laptop.kind == "vm" else "is a container, which has no air"
+            raise LabError(f"{hostname} {what}", hint="Boot a virtual machine: mvpc lab up --vm 1")
+        send_out(self._case(hostname), laptop, login, broadcast, server)
 
     def _server_authority(self) -> ServerAuthority:
         authority = ServerAuthority(self.home / "servers")
@@ -234,7 +261,7 @@ class Lab:
         laptop = self._with_process(case.read())
         if laptop.running and laptop.host_key:
             return laptop
-        _check_image(laptop, built)
+        check_image(laptop, built)
         hostname = laptop.hostname
         self._power_off(hostname)
         kind = KINDS[laptop.kind]
@@ -285,10 +312,3 @@ def _all_or_error(results: Sequence[Laptop | LabError]) -> tuple[Laptop, ...]:
         first.problems = tuple(problem for error in errors for problem in error.problems)
         raise first
     return tuple(result for result in results if isinstance(result, Laptop))
-
-
-def _check_image(laptop: Laptop, built: BuiltImage) -> None:
-    if laptop.image == str(built.path) and laptop.build == built.build:
-        return
-    hint = f"Make the laptop anew: mvpc lab down {laptop.hostname}"
-    raise LabError(f"{laptop.hostname} was made from another image than {built.path.name} is now", hint=hint)

@@ -59,9 +59,9 @@ class Services:
         """End and remove everything."""
         undo(self.journal, self._things())
 
-    def end(self, pid: int) -> None:
-        """End one program."""
-        undo(self.journal, [made for made in self._things() if made.kind is Kind.PROCESS and made.name == str(pid)])
+    def end_all(self) -> None:
+        """End every program; what they work with stays."""
+        undo(self.journal, [made for made in self._things() if made.kind is Kind.PROCESS])
 
     def wait(self, ready: Callable[[], object]) -> None:
         """Return when `ready` is true; raises LabError that names the log when a program ends or it takes too long."""

@@ -93,6 +93,14 @@ def apt_sources(image: BuiltImage, mirror: Mirror) -> str:
     )
 
 
+def check_image(laptop: Laptop, built: BuiltImage) -> None:
+    """Raise LabError when the laptop was made from another build than this one."""
+    if laptop.image == str(built.path) and laptop.build == built.build:
+        return
+    hint = f"Make the laptop anew: mvpc lab down {laptop.hostname}"
+    raise LabError(f"{laptop.hostname} was made from another image than {built.path.name} is now", hint=hint)
+
+
 def prepare(root: Path, laptop: Laptop, *, sources: str, key: AdminKey) -> None:
     """Write a new laptop's own files into its mounted file system.
 

@@ -48,7 +48,7 @@ NEEDS_GATEWAY = [
     ),
 ]
 
-_MISSING_FOR_VMS = sorted({*_MISSING, *missing_requirements("vm", "gateway", "ikev2")})
+_MISSING_FOR_VMS = sorted({*_MISSING, *missing_requirements("vm", "gateway", "ikev2", "air")})
 NEEDS_VM = [
     pytest.mark.lab,
     pytest.mark.vm,

@@ -18,7 +18,8 @@ import pytest
 
 from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.images import load_definition
-from mvpc.lab import Lab, Laptop, LaptopSpec, missing_requirements, process, vm
+from mvpc.lab import Broadcast, Lab, Laptop, LaptopSpec, Login, Radius, missing_requirements, process, vm
+from mvpc.lab.air import configuration
 from mvpc.lab.cleanup import in_order, undo
 from mvpc.lab.container import arguments, belongings
 from mvpc.lab.host import check_requirements
@@ -26,9 +27,13 @@ from mvpc.lab.journal import Journal, Kind, Made
 from mvpc.lab.laptop import Case
 from mvpc.lab.mirror import Mirror, config, names_of
 from mvpc.lab.network import Network
+from mvpc.lab.radius import link_local
 from mvpc.lab.servers import ServerAuthority
+from mvpc.lab.services import Services
 from mvpc.lab.setup import AdminKey, apt_sources, prepare, read_image
 from mvpc.lab.vmfiles import add_vm_files
+from mvpc.secret import Secret
+from mvpc.settings import WifiNetwork
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDyAf2IJn3klgf/J15WFQzMz1Bv6KF/Xy/HFwk/O3+7Q admin\n"
 A_LAPTOP = Laptop(hostname="nb-000001", address="10.0.0.2", image="", build="", serial="PF-1")
@@ -389,6 +394,53 @@ def test_a_gateway_names_the_debian_packages_that_it_lacks(monkeypatch):
     monkeypatch.setattr("mvpc.lab.host.os.geteuid", lambda: 0)
 
     assert missing_requirements("gateway", "ikev2") == ("libcharon-extra-plugins",)
+
+
+def a_broadcast(**networks: dict[str, object]) -> Broadcast:
+    found = {name: WifiNetwork.model_validate(each) for name, each in networks.items()}
+    return Broadcast(networks=found, keys={name: Secret("twenty characters at least") for name in ("guest", "old")})
+
+
+EAP = {"ca_certificate": "/etc/mvpc/pki/radius-ca.pem", "domain_match": "radius.mv.example"}
+PSK = {"secret": "wifi/guest"}
+
+
+def test_an_access_point_sends_out_each_network_as_the_profile_describes_it(tmp_path):
+    broadcast = a_broadcast(
+        lan={"ssid": "LAN-MV", "eap": EAP},
+        guest={"ssid": "Gäste", "security": "sae", "psk": PSK, "hidden": True},
+        old={"ssid": "alt", "security": "wpa-psk", "psk": PSK},
+    )
+    (tmp_path / "secret").write_text("between us\n")
+    radius = Radius(NETWORK, Services("radius", tmp_path, Journal(tmp_path / "journal")), tmp_path)
+
+    lan, guest, old = configuration("vm-01", "169.254.0.11", broadcast, radius).split("bss=")
+    assert {"ssid2=4c414e2d4d56", "ieee80211w=2", "ieee8021x=1", "auth_server_addr=169.254.0.3"} <= set(lan.split("\n"))
+    assert {"auth_server_shared_secret=between us", "disable_pmksa_caching=1"} <= set(lan.split("\n"))
+    assert {"wpa_key_mgmt=SAE", "ignore_broadcast_ssid=1", "sae_password=twenty characters at least"} <= set(
+        guest.split("\n")
+    )
+    assert f"ssid2={'Gäste'.encode().hex()}" in guest
+    assert {"wlan1_2", "wpa_passphrase=twenty characters at least"} <= set(old.split("\n"))
+    assert "ieee8021x" not in guest + old
+
+
+def test_access_points_reach_the_radius_server_where_laptops_have_no_route():
+    assert link_local("10.77.0.11") == "169.254.0.11"
+    assert link_local("10.114.3.4") == "169.254.3.4"
+
+
+@pytest.mark.parametrize(("kind", "what"), [("container", "is a container, which has no air"), ("vm", "is off")])
+def test_only_a_virtual_machine_that_runs_has_air(tmp_path, monkeypatch, kind, what):
+    monkeypatch.setattr("mvpc.lab.lab.check_requirements", lambda *_: None)
+    lab = Lab(tmp_path / "lab")
+    case = Case(lab.home / "laptops" / "nb-000001")
+    case.folder.mkdir(parents=True)
+    case.write(Laptop(hostname="nb-000001", kind=kind, address="10.0.0.2", image="", build=""))
+    radius = Radius(NETWORK, Services("radius", tmp_path, Journal(tmp_path / "journal")), tmp_path)
+
+    with pytest.raises(LabError, match=what):
+        lab.send_out("nb-000001", a_broadcast(), radius, Login("mvpc-admin", tmp_path / "key"))
 
 
 # --- the lab ---------------------------------------------------------------------------------
