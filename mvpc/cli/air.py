@@ -9,7 +9,6 @@ from mvpc.errors import InputError, MvpcError
 from mvpc.fleet import Fleet, Selection
 from mvpc.lab import Broadcast, Lab, Login, Trust
 from mvpc.project import Project
-from mvpc.settings import WifiNetwork
 
 ANY_NAME = "radius.mv.example"
 """What the server is called where no profile says it."""
@@ -30,25 +29,25 @@ def fill_air(project: Project, lab: Lab) -> tuple[dict[str, list[str]], Path]:
     radius = lab.raise_radius(_names(broadcasts), _trust(project))
     for hostname, broadcast in broadcasts.items():
         lab.send_out(hostname, broadcast, radius, Login(project.ssh_user, project.ssh_key))
-    return {
-        name: [_told(each) for each in made.networks.values()] for name, made in broadcasts.items()
-    }, radius.authority
+    heard = {name: _told(made) for name, made in broadcasts.items()}
+    return heard, radius.authority
 
 
 def _broadcast(fleet: Fleet, hostname: str) -> Broadcast:
     [device] = fleet.select(Selection(devices=(hostname,)))
-    known = fleet.profile_of(device).settings.wifi.networks
-    networks = {name: network for name, network in known.items() if network.state == "present"}
+    wifi = fleet.profile_of(device).settings.wifi
+    networks = {name: network for name, network in wifi.networks.items() if network.state == "present"}
+    wired = wifi.wired if wifi.wired and wifi.wired.state == "present" else None
     keys = {name: fleet.secrets(network.psk.secret) for name, network in networks.items() if network.psk}
     if not networks:
         raise InputError(f"the profile of {hostname} has no wireless network", hint="Add one below wifi.networks")
-    return Broadcast(networks=networks, keys=keys)
+    return Broadcast(networks=networks, keys=keys, wired=wired)
 
 
 def _names(broadcasts: dict[str, Broadcast]) -> list[str]:
     """Every name by which a profile wants to know the RADIUS server."""
-    networks = [network for each in broadcasts.values() for network in each.networks.values()]
-    return sorted({network.eap.domain_match for network in networks if network.eap}) or [ANY_NAME]
+    found = [each for made in broadcasts.values() for each in (*made.networks.values(), made.wired) if each]
+    return sorted({each.eap.domain_match for each in found if each.eap}) or [ANY_NAME]
 
 
 def _trust(project: Project) -> Trust:
@@ -61,5 +60,7 @@ def _trust(project: Project) -> Trust:
         raise MvpcError(what, where=str(project.publish), hint=hint) from error
 
 
-def _told(network: WifiNetwork) -> str:
-    return f"{network.ssid} ({network.security}{', hidden' if network.hidden else ''})"
+def _told(broadcast: Broadcast) -> list[str]:
+    networks = broadcast.networks.values()
+    heard = [f"{each.ssid} ({each.security}{', hidden' if each.hidden else ''})" for each in networks]
+    return heard + (["cable0 (802.1X)"] if broadcast.wired else [])

@@ -18,7 +18,7 @@ from mvpc.lab.network import INSIDE
 from mvpc.lab.radius import LINK_LOCAL_BITS, PORT, Radius, link_local
 from mvpc.lab.vmfiles import AIR
 from mvpc.secret import Secret
-from mvpc.settings import WifiNetwork
+from mvpc.settings import WifiNetwork, Wired
 
 FOLDER = "/run/access-point"
 ADDRESS = "10.66.0.1"
@@ -38,6 +38,12 @@ ssid2={ssid}
 bridge=air0
 ctrl_interface={folder}/control
 wpa=2
+"""
+_PORT = """\
+interface=port
+driver=wired
+ctrl_interface={folder}/control
+use_pae_group_addr=1
 """
 _EAP = """\
 ieee8021x=1
@@ -60,8 +66,8 @@ _KINDS = {
 }
 
 _START = """\
-systemctl stop air-dhcp air-hostapd 2>/dev/null
-systemctl reset-failed air-dhcp air-hostapd 2>/dev/null
+systemctl stop air-dhcp air-port air-hostapd 2>/dev/null
+systemctl reset-failed air-dhcp air-port air-hostapd 2>/dev/null
 set -e
 air="ip -netns {air}"
 $air link show uplink >/dev/null 2>&1 || ip link add link {inside} name uplink netns {air} type macvlan mode bridge
@@ -79,6 +85,14 @@ done
 systemd-run --quiet --unit=air-dhcp ip netns exec {air} dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 \\
   --interface=air0 --bind-interfaces --dhcp-range=10.66.0.50,10.66.0.99,255.255.255.0 --dhcp-leasefile={folder}/leases
 """
+_START_PORT = """\
+ip link show cable0 >/dev/null 2>&1 || ip link add cable0 type veth peer name port netns {air}
+$air link set port master air0 up
+ip link set cable0 up
+nmcli device set cable0 managed yes
+systemd-run --quiet --unit=air-port ip netns exec {air} hostapd {folder}/port.conf
+"""
+"""It cannot shut the port, as a switch would: what shows is whether both sides believe each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,8 @@ class Broadcast:
     """By the names of the profile."""
     keys: Mapping[str, Secret]
     """The shared key of each network that has one."""
+    wired: Wired | None = None
+    """A port that wants a log-in as well (802.1X); the laptop's end of that cable is `cable0`."""
 
 
 def send_out(case: Case, laptop: Laptop, login: Login, broadcast: Broadcast, radius: Radius) -> None:
@@ -107,15 +123,15 @@ def send_out(case: Case, laptop: Laptop, login: Login, broadcast: Broadcast, rad
     """
     own = link_local(laptop.address)
     meaning = {"air": AIR, "inside": INSIDE, "own": own, "bits": LINK_LOCAL_BITS, "address": ADDRESS, "folder": FOLDER}
-    config = base64.encodebytes(configuration(laptop.hostname, own, broadcast, radius).encode()).decode()
-    file = f"umask 077\nmkdir -p {FOLDER}\nbase64 -d >{FOLDER}/hostapd.conf <<.\n{config}.\n"
+    files = {"hostapd.conf": configuration(laptop.hostname, own, broadcast, radius)}
+    files["port.conf"] = _PORT.format(folder=FOLDER) + _access(laptop.hostname, own, radius)
     known = case.folder / "known-hosts"
     known.write_text(f"{laptop.address} {laptop.host_key}\n", encoding="ascii")
     options = ("BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "ConnectTimeout=20")
     argv = ["ssh", "-F", "none", *(part for each in options for part in ("-o", each)), "-i", str(login.key)]
     try:
-        # The file goes through standard input: it holds the shared keys.
-        script = file + _START.format_map(meaning)
+        # The files go through standard input: they hold the shared keys.
+        script = _write(files) + (_START + (_START_PORT if broadcast.wired else "")).format_map(meaning)
         run([*argv, f"{login.user}@{laptop.address}", "sudo -n sh -s"], stdin=script, timeout_s=START_S)
     except LabError as error:
         raise LabError(f"the access point of {laptop.hostname} does not start: {error}") from error
@@ -123,8 +139,7 @@ def send_out(case: Case, laptop: Laptop, login: Login, broadcast: Broadcast, rad
 
 def configuration(name: str, own: str, broadcast: Broadcast, radius: Radius) -> str:
     """The file of hostapd: one radio, and one network after the other on it (hostapd.conf of the package hostapd)."""
-    access = {"again": REAUTHENTICATE_S, "own": own, "name": name, "server": radius.address, "port": PORT}
-    access["secret"] = radius.secret
+    access = _access(name, own, radius)
     parts = [_RADIO]
     for number, (key, network) in enumerate(broadcast.networks.items()):
         parts += [f"bss=wlan1_{number}\n"] if number else []
@@ -132,12 +147,25 @@ def configuration(name: str, own: str, broadcast: Broadcast, radius: Radius) -> 
     return "".join(parts)
 
 
-def _network(network: WifiNetwork, key: Secret | None, access: Mapping[str, object]) -> Iterator[str]:
+def _access(name: str, own: str, radius: Radius) -> str:
+    about = {"again": REAUTHENTICATE_S, "own": own, "name": name, "server": radius.address, "port": PORT}
+    return _EAP.format(**about, secret=radius.secret)
+
+
+def _write(files: Mapping[str, str]) -> str:
+    """Commands that write these files into the folder of the access point."""
+    parts = [f"umask 077\nmkdir -p {FOLDER}\n"]
+    for name, content in files.items():
+        parts.append(f"base64 -d >{FOLDER}/{name} <<.\n{base64.encodebytes(content.encode()).decode()}.\n")
+    return "".join(parts)
+
+
+def _network(network: WifiNetwork, key: Secret | None, access: str) -> Iterator[str]:
     yield _COMMON.format(ssid=network.ssid.encode().hex(), folder=FOLDER)
     yield _KINDS[network.security]
     if network.hidden:
         yield "ignore_broadcast_ssid=1\n"
     if network.eap:
-        yield _EAP.format_map(access)
+        yield access
     elif key:
         yield f"sae_password={key.reveal()}\n" if network.security == "sae" else f"wpa_passphrase={key.reveal()}\n"

@@ -1,4 +1,7 @@
-"""Component wifi: one NetworkManager connection for each network (BSI IT-Grundschutz NET.2.1, WPA3/WPA2 only)."""
+"""Component wifi: one NetworkManager connection for each network (BSI IT-Grundschutz NET.2.1, WPA3/WPA2 only).
+
+The log-in by cable is the same 802.1X, so it is here as well.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from mvpc.keyfile import ssid, to_text
 from mvpc.model import Connection, Package, Resource
 from mvpc.render.pattern import HOSTNAME, UUID
 from mvpc.secret import Secret
-from mvpc.settings import Eap, Wifi, WifiNetwork
+from mvpc.settings import Eap, Wifi, WifiNetwork, Wired
 
 PSK_LENGTHS = range(20, 64)
 """NET.2.1.A3 wants at least 20 characters; IEEE 802.11 allows at most 63."""
@@ -18,16 +21,21 @@ _PHASE1_FLAGS = "259"
 """TLS 1.0 and 1.1 off, 1.3 on: 0x1, 0x2 and 0x100 of NetworkManager's 802-1x.phase1-auth-flags."""
 
 
+_ADDRESSES = {
+    "ipv4": {"method": "auto"},
+    "ipv6": {"method": "auto", "addr-gen-mode": "stable-privacy", "ip6-privacy": "2"},
+}
+
+
 def resources(settings: Wifi, secrets: Callable[[str], Secret]) -> tuple[Resource, ...]:
     """All resources of the component, for all laptops with these settings.
 
     Networks that are absent are left out, so that laptops forget them.
     """
     networks = {name: network for name, network in sorted(settings.networks.items()) if network.state == "present"}
-    if not networks:
-        return ()
     connections = [_connection(name, network, secrets) for name, network in networks.items()]
-    return (Package(name="wpasupplicant"), *connections)
+    connections += _wired(settings.wired)
+    return (Package(name="wpasupplicant"), *connections) if connections else ()
 
 
 def connection_id(name: str) -> str:
@@ -51,9 +59,24 @@ def _connection(name: str, network: WifiNetwork, secrets: Callable[[str], Secret
             **({"hidden": "true"} if network.hidden else {}),
         },
         **_security(network, secrets),
-        "ipv4": {"method": "auto"},
-        "ipv6": {"method": "auto", "addr-gen-mode": "stable-privacy", "ip6-privacy": "2"},
+        **_ADDRESSES,
     }
+    return Connection(id=id_, uuid=UUID, content=to_text(keyfile))
+
+
+def _wired(wired: Wired | None) -> list[Connection]:
+    """The log-in, and for other ports a connection that is tried when that went wrong once."""
+    if wired is None or wired.state == "absent" or wired.eap is None:
+        return []
+    log_in = {"autoconnect-priority": "20", "autoconnect-retries": "1"}
+    made = [_cable("mvpc-wired", log_in, {"802-1x": _eap(wired.eap) | {"optional": "false"}})]
+    if wired.other_ports:
+        made.append(_cable("mvpc-wired-other", {"autoconnect-priority": "-20"}, {}))
+    return made
+
+
+def _cable(id_: str, about: dict[str, str], security: dict[str, dict[str, str]]) -> Connection:
+    keyfile = {"connection": {"id": id_, "uuid": UUID, "type": "ethernet", **about}, **security, **_ADDRESSES}
     return Connection(id=id_, uuid=UUID, content=to_text(keyfile))
 
 

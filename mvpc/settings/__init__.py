@@ -14,7 +14,7 @@ from mvpc.settings.models import Settings
 from mvpc.settings.stacks import Profile, Profiles
 from mvpc.settings.validation import validate
 from mvpc.settings.vpn import Dns, Gateway, Ikev2, Vpn
-from mvpc.settings.wifi import Eap, SecretRef, Wifi, WifiNetwork
+from mvpc.settings.wifi import Eap, SecretRef, Wifi, WifiNetwork, Wired
 
 __all__ = [
     "DEFAULT",
@@ -41,6 +41,7 @@ __all__ = [
     "Wifi",
     "WifiNetwork",
     "Window",
+    "Wired",
     "check",
     "compare",
     "effective",

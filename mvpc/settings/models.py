@@ -29,7 +29,7 @@ class Settings(StrictModel):
     vpn: Vpn = Vpn()
     """The tunnel into the state's network."""
     wifi: Wifi = Wifi()
-    """Wireless networks."""
+    """Wireless networks, and the same log-in by cable."""
     software: Mapping[ProductName, Choice] = {}
     """Products of profiles/catalogue/ by name: `present`, `absent`, or a map with a state and settings."""
     local: Mapping[RoleName, RoleChoice] = {}

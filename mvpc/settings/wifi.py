@@ -1,4 +1,4 @@
-"""Wireless networks."""
+"""Wireless networks, and the same log-in by cable."""
 
 from __future__ import annotations
 
@@ -85,8 +85,27 @@ _HOW = {
 }
 
 
+class Wired(StrictModel):
+    """The network by cable, at ports that want a log-in (802.1X)."""
+
+    state: Presence = "present"
+    """absent: laptops forget it, and use every port without a log-in."""
+    eap: Eap | None = None
+    """Log-in with a certificate."""
+    other_ports: bool = True
+    """Use ports without a log-in too, as at home; after the log-in was tried in vain for half a minute."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.state == "present" and self.eap is None:
+            refuse_all([Finding(("eap",), "is missing, a log-in by cable needs it", _HOW["eap"])])
+        return self
+
+
 class Wifi(StrictModel):
-    """Wireless networks."""
+    """Wireless networks, and the same log-in by cable."""
 
     networks: Mapping[NetworkName, WifiNetwork] = {}
     """Networks by a short name, which becomes the name of the connection on the laptop."""
+    wired: Wired | None = None
+    """The network by cable. Without it laptops use every port as it is."""

@@ -214,9 +214,22 @@ NETWORKS = {
 
 
 def test_every_wifi_keyfile_passes_our_own_lint():
-    parts = bundle({"wifi": {"networks": NETWORKS}}).component("wifi").resources
+    parts = bundle({"wifi": {"networks": NETWORKS, "wired": {"eap": EAP}}}).component("wifi").resources
     texts = [part.content for part in parts if isinstance(part, Connection)]
-    assert [lint(text, mode="0600") for text in texts] == [[]] * 4
+    assert [lint(text, mode="0600") for text in texts] == [[]] * 6
+
+
+def test_the_cable_wants_the_same_log_in_and_other_ports_come_after_it():
+    found = connections(bundle({"wifi": {"wired": {"eap": EAP}}}), "wifi")
+    assert sorted(found) == ["mvpc-wired", "mvpc-wired-other"]
+    log_in, other = found["mvpc-wired"], found["mvpc-wired-other"]
+    assert (log_in["connection"]["type"], log_in["802-1x"]["optional"]) == ("ethernet", "false")
+    assert log_in["802-1x"]["domain-match"] == "radius.mv.example"
+    assert "802-1x" not in other
+    assert int(log_in["connection"]["autoconnect-priority"]) > 0 > int(other["connection"]["autoconnect-priority"])
+    strict = {"wifi": {"wired": {"eap": EAP, "other_ports": False}}}
+    assert sorted(connections(bundle(strict), "wifi")) == ["mvpc-wired"]
+    assert bundle({"wifi": {"wired": {"state": "absent"}}}).component("wifi").resources == ()
 
 
 def test_networks_log_in_as_the_laptop_never_as_a_person():
