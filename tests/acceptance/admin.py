@@ -6,10 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,14 @@ class Admin:
         (self.root / "passphrase").write_text("correct horse battery staple\n")
         with (self.root / "mvpc.toml").open("a") as config:
             config.write('[identity]\npassphrase_file = "passphrase"\n')
+
+    def enrol(self, laptop: str, *, on: Callable[[str], str] | None = None) -> None:
+        """Enrol a laptop; `on` runs a command there. The first attempt lets it make its key and show its words."""
+        for words in ("zoo zoo zoo zoo zoo zoo", ""):
+            token = str(self.json("device", "token", laptop)["token"])
+            shown = words or (on or partial(self.on, laptop))("head -n 1 /run/mvpc/enrolment").strip()
+            answer = f"{token}\n"
+            self.mvpc("device", "enroll", laptop, "--words", shown, answer=answer, expect=1 if words else 0)
 
     def on_all(self, command: str, *, check: bool = True) -> dict[str, str]:
         """Run a command on all laptops at once."""

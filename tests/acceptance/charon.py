@@ -98,12 +98,8 @@ def installed(admin: Admin, laptop: str) -> Charon:
 
 
 def enrol(admin: Admin, laptop: str) -> None:
-    """The first attempt lets the laptop make its key and show its words; the second one gives them."""
-    for words in ("zoo zoo zoo zoo zoo zoo", ""):
-        token = str(admin.json("device", "token", laptop)["token"])
-        shown = words or admin.on(laptop, "head -n 1 /run/mvpc/enrolment").strip()
-        answer = f"{token}\n"
-        admin.mvpc("device", "enroll", laptop, "--words", shown, answer=answer, expect=1 if words else 0)
+    """Enrol a laptop that nobody sees."""
+    admin.enrol(laptop)
 
 
 def hand_over(admin: Admin, gateway: Charon) -> str:

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Machine:
     key: Path
     """Private key of the administrator."""
 
-    def run(self, command: str, *, stdin: str = "", timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, *, stdin: str = "", timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a shell command, whatever comes of it. A laptop that does not answer is exit code 255."""
         laptop = next(each for each in self.lab.list() if each.hostname == self.hostname)
         known = self.key.with_name(f"known-{self.hostname}")
@@ -44,7 +44,7 @@ class Machine:
             check=False,
         )
 
-    def succeed(self, command: str, *, stdin: str = "", timeout_s: float = 120) -> str:
+    def succeed(self, command: str, *, stdin: str = "", timeout_s: float = 300) -> str:
         """The output of a command that must succeed."""
         done = self.run(command, stdin=stdin, timeout_s=timeout_s)
         assert done.returncode == 0, f"{self.hostname}: {command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
@@ -56,7 +56,7 @@ class Machine:
         assert done.returncode not in {0, 255}, f"{self.hostname}: {command}: exit {done.returncode}\n{done.stdout}"
         return done.stdout
 
-    def wait_until_succeeds(self, command: str, *, timeout_s: float = 120) -> str:
+    def wait_until_succeeds(self, command: str, *, timeout_s: float = 240) -> str:
         """Try a command again and again; its output when it succeeds."""
         deadline = time.monotonic() + timeout_s
         while (done := self.run(command)).returncode:
@@ -64,7 +64,7 @@ class Machine:
             time.sleep(0.5)
         return done.stdout
 
-    def wait_until_fails(self, command: str, *, timeout_s: float = 120) -> str:
+    def wait_until_fails(self, command: str, *, timeout_s: float = 240) -> str:
         """Try a command again and again until it fails, on a laptop that answers."""
         return self.wait_until_succeeds(f"! {{ {command}\n}}", timeout_s=timeout_s)
 
@@ -98,3 +98,26 @@ class Machine:
     def start(self) -> None:
         """Switch it on again, with the disk it had."""
         self.lab.start(self.hostname)
+
+
+def eventually(look: Callable[[], str], *words: str, timeout_s: float = 120) -> str:
+    """Look again and again until all these words are there; what was seen then."""
+    deadline = time.monotonic() + timeout_s
+    while not all(word in (seen := look()) for word in words):
+        assert time.monotonic() < deadline, f"never saw {words} in:\n{seen}"
+        time.sleep(0.5)
+    return seen
+
+
+def leftovers(lab: Lab) -> list[str]:
+    """Everything of the lab that can be seen on this controller without asking mvpc."""
+    seen = [
+        *subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.splitlines(),
+        *subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout.splitlines(),
+        *subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True).stdout.splitlines(),
+        *Path("/proc/mounts").read_text().splitlines(),
+        *(str(path) for path in lab.home.glob("*/*") if path.parent.name != "cache"),  # packages are kept
+        *map(str, Path("/run/wireguard").glob("*.sock")),
+    ]
+    words = (lab.bridge, f"{lab.home}/")
+    return [line for line in seen if any(word in line for word in words) and not line.startswith("Z")]

@@ -1,0 +1,315 @@
+"""An enrolled laptop really connects, as access point, RADIUS server and gateway see it, until it is lost.
+
+One virtual machine serves all tests, in order. What they assert they ask the other side, or the laptop's own programs.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mvpc.lab import Gateway, Radius, Trust
+from mvpc.lab.air import ADDRESS, FOLDER
+from mvpc.lab.gateway import PAGE, WEB_NAME
+from mvpc.lab.servers import ServerAuthority
+from tests.acceptance.admin import NEEDS_VM, PSK, Admin, an_admin
+from tests.acceptance.driver import Machine, eventually, leftovers
+
+pytestmark = NEEDS_VM
+
+NAME = "vm-01"
+IDENTITY = f"host/{NAME}.fm.mv.example"
+LOST_S = 300
+"""How soon everybody must refuse a lost laptop."""
+RESSORT = """
+wifi:
+  networks:
+    fm-intern:
+      ssid: FM-Intern
+      priority: 20
+      eap:
+        identity: host/{hostname}.fm.mv.example
+        ca_certificate: /etc/mvpc/pki/radius-ca.pem
+        domain_match: radius.fm.mv.example
+    guests: {ssid: Gäste, security: sae, psk: {secret: wifi/guest-psk}, autoconnect: false}
+    old: {ssid: MV-Alt, security: wpa-psk, psk: {secret: wifi/guest-psk}, autoconnect: false}
+    depot: {ssid: Depot, security: sae, hidden: true, psk: {secret: wifi/guest-psk}, autoconnect: false}
+  wired:
+    eap:
+      identity: host/{hostname}.fm.mv.example
+      ca_certificate: /etc/mvpc/pki/radius-ca.pem
+      domain_match: radius.fm.mv.example
+"""
+HOOK = """#!/bin/sh
+set -e
+mvpc() {{ "{python}" -m mvpc "$@"; }}
+mvpc vpn gateway -o known-gateway
+mvpc lab gateway known-gateway
+mvpc lab air
+"""
+FETCH = f"python3 -c 'import urllib.request as u; print(u.urlopen(\"http://{WEB_NAME}/\", timeout=10).read())'"
+UP = "nmcli --wait 60 connection up"
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+    with an_admin(tmp_path_factory.mktemp("project"), name="air", addresses="10.114.0.0/25") as person:
+        person.open_authorities()
+        person.mvpc("ca", "init")
+        person.mvpc("ca", "publish")
+        person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
+        person.mvpc("image", "build", "vm")
+        (person.root / "profiles/ressorts/fm.yml").write_text(RESSORT)
+        base = person.root / "profiles/base.yml"
+        base.write_text(base.read_text().partition("\nsoftware:\n")[0] + "\n")  # installing it takes minutes there
+        yield person
+
+
+@pytest.fixture(scope="module")
+def gateway(admin: Admin) -> Gateway:
+    """The gateway of the lab, in the profile of all laptops, which trust the authority of its servers."""
+    told = admin.json("lab", "gateway")
+    base = admin.root / "profiles/base.yml"
+    text = re.sub(r"endpoint: \S+", f"endpoint: {told['endpoint']}", base.read_text())
+    base.write_text(re.sub(r'public_key: "\S+"', f'public_key: "{told["public_key"]}"', text))
+    (admin.root / "inventory/trust").mkdir()
+    for name in ("radius-ca.pem", "vpn-ca.pem"):
+        shutil.copy(told["authority"], admin.root / "inventory/trust" / name)
+    return admin.lab.raise_gateway()
+
+
+@pytest.fixture(scope="module")
+def laptop(admin: Admin, gateway: Gateway) -> Machine:
+    """The virtual machine, enrolled and rolled out to."""
+    admin.mvpc("lab", "up", "--vm", "1")
+    machine = admin.machine(NAME)
+    admin.mvpc("lab", "air")
+    admin.enrol(NAME, on=machine.succeed)
+    admin.mvpc("rollout", "--device", NAME, "--yes")
+    return machine
+
+
+def radius_log(admin: Admin) -> str:
+    return (admin.lab.home / "radius/log").read_text(errors="replace")
+
+
+def stations(laptop: Machine, ssid: str) -> str:
+    """What hostapd knows of the laptops in one network (hostapd_cli all_sta)."""
+    ask = f"ip netns exec air hostapd_cli -p {FOLDER}/control -i $each"
+    return laptop.succeed(
+        f"for each in $(ls {FOLDER}/control); do\n"
+        f"  if {ask} get_config | grep -qx 'ssid={ssid}'; then {ask} all_sta; fi\ndone"
+    )
+
+
+def wifi_status(laptop: Machine, ssid: str) -> set[str]:
+    """What wpa_supplicant says as soon as it is in this network."""
+    ask = "wpa_cli -i wlan0 status"
+    both = (
+        f"{ask} | grep -qx 'ssid={ssid}' && {ask} | grep -qx wpa_state=COMPLETED && {ask} | grep ^ip_address= && {ask}"
+    )
+    return set(laptop.wait_until_succeeds(both).splitlines())
+
+
+def test_the_rollout_finds_the_laptop_as_its_profile_says(admin: Admin, laptop: Machine):
+    assert "OK" in admin.mvpc("status", NAME, "--live")
+
+
+def test_it_is_on_the_wifi_of_its_ressort_with_its_enrolled_certificate(admin: Admin, laptop: Machine):
+    status = wifi_status(laptop, "FM-Intern")
+    assert {"key_mgmt=WPA2-EAP-SHA256", "pmf=2", "selectedMethod=13 (EAP-TLS)", "eap_tls_version=TLSv1.3"} <= status
+    assert any(line.startswith("ip_address=10.66.0.") for line in status)
+    seen = stations(laptop, "FM-Intern")
+    assert "[AUTHORIZED]" in seen and "[MFP]" in seen
+    assert f"dot1xAuthSessionUserName={IDENTITY}" in seen
+    issued = admin.json("ca", "list", "--device", NAME)["certificates"]
+    [certificate] = [each for each in issued if each["kind"] == "device"]
+    said = rf"peer certificate: depth=0 serial_num=0*{certificate['serial']} subject=/CN={NAME}/serialNumber=LABVM01"
+    assert re.search(said, radius_log(admin), re.IGNORECASE)
+    laptop.succeed(f"ping -c 1 -W 10 -I wlan0 {ADDRESS}")
+
+
+def test_it_logs_in_at_a_port_by_cable(laptop: Machine):
+    laptop.wait_until_succeeds(f"{UP} mvpc-wired ifname cable0")
+    status = set(laptop.succeed("wpa_cli -i cable0 status").splitlines())
+    assert {"key_mgmt=IEEE 802.1X (no WPA)", "suppPortStatus=Authorized", "selectedMethod=13 (EAP-TLS)"} <= status
+    seen = laptop.succeed(f"ip netns exec air hostapd_cli -p {FOLDER}/control -i port all_sta")
+    assert "[AUTHORIZED]" in seen and f"dot1xAuthSessionUserName={IDENTITY}" in seen
+
+
+def test_wireguard_carries_traffic_and_names_as_soon_as_the_gateway_knows_the_laptop(
+    admin: Admin, laptop: Machine, gateway: Gateway
+):
+    laptop.fail(FETCH)
+    assert f"1 added ({NAME})" in admin.mvpc("vpn", "gateway", "-o", "known-gateway")
+    admin.mvpc("lab", "gateway", "known-gateway")
+
+    assert PAGE.strip() in laptop.wait_until_succeeds(FETCH)
+    key = laptop.succeed("wg show wg-mvpc public-key").strip()
+    assert gateway.latest_handshakes()[key] > time.time() - 600
+    (admin.root / "known-said").write_text(gateway.wg_dump())
+    assert "agree on 1 laptop" in admin.mvpc("vpn", "check", "known-said")
+
+
+@pytest.mark.parametrize(
+    ("name", "ssid", "expected"),
+    [
+        ("guests", "Gäste", {"key_mgmt=SAE", "pmf=2"}),
+        ("old", "MV-Alt", {"key_mgmt=WPA2-PSK-SHA256"}),
+        ("depot", "Depot", {"key_mgmt=SAE", "pmf=2"}),
+    ],
+    ids=["WPA3-SAE", "WPA2-PSK", "hidden"],
+)
+def test_it_joins_networks_with_a_shared_key(laptop: Machine, *, name: str, ssid: str, expected: set[str]):
+    laptop.wait_until_succeeds(f"{UP} mvpc-wifi-{name}")
+    escaped = "".join(chr(byte) if byte < 128 else f"\\\\x{byte:02x}" for byte in ssid.encode())
+    assert expected <= wifi_status(laptop, escaped)
+    laptop.succeed(f"ping -c 1 -W 10 -I wlan0 {ADDRESS}")
+
+
+@contextmanager
+def another_authority(admin: Admin) -> Iterator[None]:
+    """Let the lab make its servers' certificates with an authority that nobody trusts."""
+    real = admin.lab.home / "servers"
+    real.rename(real.with_name("servers-away"))
+    try:
+        yield
+    finally:
+        shutil.rmtree(real)
+        real.with_name("servers-away").rename(real)
+
+
+def published(admin: Admin) -> Trust:
+    folder = admin.root / ".mvpc/published"
+    return Trust(authority=(folder / "devices.pem").read_text(), revoked=(folder / "devices.crl").read_bytes())
+
+
+def refused(admin: Admin, laptop: Machine, radius: Radius) -> str:
+    """Let the laptop try the network of its ressort; what its wpa_supplicant says meanwhile."""
+    assert radius.network == admin.lab.network
+    laptop.run("nmcli device disconnect wlan0")
+    since = laptop.succeed("date +%s").strip()
+    laptop.fail(f"{UP} mvpc-wifi-fm-intern")
+    assert "[AUTHORIZED]" not in stations(laptop, "FM-Intern")
+    return laptop.succeed(f"journalctl --output=cat --unit=wpa_supplicant --since=@{since}")
+
+
+def test_a_radius_server_of_another_authority_is_refused(admin: Admin, laptop: Machine):
+    with another_authority(admin):
+        false = admin.lab.raise_radius(["radius.fm.mv.example"], published(admin))
+    log = refused(admin, laptop, false)
+    assert "subject='/CN=radius.fm.mv.example' err='unable to get local issuer certificate'" in log
+
+
+def test_a_radius_server_of_another_name_is_refused(admin: Admin, laptop: Machine):
+    false = admin.lab.raise_radius(["other.mv.example"], published(admin))
+    assert "subject='/CN=other.mv.example' err='Domain mismatch'" in refused(admin, laptop, false)
+
+
+def test_a_radius_server_that_knows_another_device_authority_lets_nobody_in(
+    admin: Admin, laptop: Machine, tmp_path: Path
+):
+    foreign = ServerAuthority(tmp_path)
+    foreign.make()
+    foreign.write_list(tmp_path / "list")
+    trust = Trust(authority=foreign.certificate.read_text(), revoked=(tmp_path / "list").read_bytes())
+    refused(admin, laptop, admin.lab.raise_radius(["radius.fm.mv.example"], trust))
+    assert "err='unable to get local issuer certificate'" in radius_log(admin)
+
+
+def test_after_all_that_the_true_one_is_still_believed(admin: Admin, laptop: Machine):
+    admin.mvpc("lab", "air")
+    laptop.wait_until_succeeds(f"{UP} mvpc-wifi-fm-intern")
+    wifi_status(laptop, "FM-Intern")
+
+
+@pytest.fixture(scope="module")
+def changed(admin: Admin, laptop: Machine, gateway: Gateway) -> None:
+    """A new profile, rolled out: a network less, and IKEv2 instead of WireGuard."""
+    ressort = admin.root / "profiles/ressorts/fm.yml"
+    ressort.write_text("\n".join(line for line in ressort.read_text().splitlines() if "MV-Alt" not in line))
+    base = admin.root / "profiles/base.yml"
+    ikev2 = f"provider: ikev2\n  ikev2: {{address: {gateway.address}, identity: vpn.mv.example}}"
+    base.write_text(base.read_text().replace("provider: wireguard", ikev2))
+    admin.mvpc("rollout", "--device", NAME, "--yes")
+
+
+def test_a_network_that_left_the_profile_is_gone(laptop: Machine, changed: None):
+    known = laptop.succeed("nmcli --terse --fields NAME connection show").splitlines()
+    assert "mvpc-wifi-old" not in known and "mvpc-wifi-guests" in known
+    heard = "nmcli --terse --fields SSID device wifi list --rescan yes | grep -qx MV-Alt"
+    laptop.wait_until_succeeds(heard)
+    assert "MV-Alt" not in laptop.succeed("wpa_cli -i wlan0 list_networks")
+
+
+def test_ikev2_carries_traffic_and_names_and_the_gateway_agrees(
+    admin: Admin, laptop: Machine, gateway: Gateway, changed: None
+):
+    laptop.fail(FETCH)
+    said = admin.mvpc("vpn", "gateway", "-o", "known-gateway")
+    assert f"wireguard-peers.conf: 1 removed ({NAME})" in said and f"mvpc.conf: 1 added ({NAME})" in said
+    admin.mvpc("lab", "gateway", "known-gateway")
+
+    laptop.run("systemctl start mvpc-vpn.service")  # else within a minute
+    seen = eventually(lambda: gateway.swanctl("--list-sas"), f"{NAME}: #", "INSTALLED")
+    assert "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384" in seen
+    assert PAGE.strip() in laptop.wait_until_succeeds(FETCH)
+    assert not re.search(r"^\s+in .* 0 packets", gateway.swanctl("--list-sas"), re.MULTILINE)
+    (admin.root / "known-said").write_text(gateway.swanctl("--list-sas"))
+    assert "agree on 1 laptop" in admin.mvpc("vpn", "check", "known-said")
+    assert gateway.latest_handshakes() == {}
+
+
+def test_a_lost_laptop_is_refused_by_all_within_minutes(
+    admin: Admin, laptop: Machine, gateway: Gateway, record_property: Callable[[str, object], None]
+):
+    wifi_status(laptop, "FM-Intern")
+    assert outsider(admin).returncode == 0
+    hook = admin.root / "known-hook"
+    hook.write_text(HOOK.format(python=sys.executable))
+    hook.chmod(0o755)
+    with (admin.root / "mvpc.toml").open("a") as config:
+        config.write('publish_hook = "known-hook"\n')
+
+    since, before = time.monotonic(), len(radius_log(admin))
+    said = admin.mvpc("device", "lost", NAME, "--yes", "--reason", "left in a train")
+    assert "handed over by" in said
+    assert NAME not in gateway.swanctl("--list-sas")
+    eventually(lambda: radius_log(admin)[before:], f"/CN={NAME}/serialNumber=LABVM01' err='certificate revoked'")
+    assert "revoked" in outsider(admin).stderr
+    took = time.monotonic() - since
+    record_property("seconds", round(took))
+    assert took < LOST_S
+
+    laptop.fail(f"{UP} mvpc-wifi-fm-intern")
+    assert "[AUTHORIZED]" not in stations(laptop, "FM-Intern")
+    laptop.fail("swanctl --initiate --child mvpc --timeout 20")
+    laptop.fail(FETCH)
+    assert "ESTABLISHED" not in gateway.swanctl("--list-sas")
+
+
+def outsider(admin: Admin) -> subprocess.CompletedProcess[str]:
+    """Log in as somebody who believes the authority of host certificates, and its published list."""
+    [device] = [each for each in admin.json("device", "list")["devices"] if each["hostname"] == NAME]
+    known = admin.root / "known-authority"
+    known.write_text(admin.mvpc("ca", "export", "ssh-hosts", "--known-hosts"))
+    options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=none"]
+    options += [f"HostKeyAlias={NAME}", "IdentitiesOnly=yes", "ConnectTimeout=20"]
+    options += [f"RevokedHostKeys={admin.root / '.mvpc/published/ssh-hosts.krl'}"]
+    flags = [part for each in options for part in ("-o", each)]
+    login = ["-i", str(admin.root / ".mvpc/ssh/id_ecdsa"), f"mvpc-admin@{device['address']}", "hostname"]
+    argv = ["ssh", "-F", "none", *flags, *login]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_down_leaves_nothing(admin: Admin, laptop: Machine):
+    admin.mvpc("lab", "down")
+    assert leftovers(admin.lab) == []
