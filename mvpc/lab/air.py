@@ -23,7 +23,7 @@ from mvpc.settings import WifiNetwork, Wired
 FOLDER = "/run/access-point"
 ADDRESS = "10.66.0.1"
 """Of the access point, on the air."""
-START_S = 120
+START_S = 300
 REAUTHENTICATE_S = 120
 """How long an access point believes what the RADIUS server said: a lost laptop is thrown out after this time."""
 

@@ -21,7 +21,8 @@ from mvpc.lab.laptop import Case, Laptop
 from mvpc.lab.network import Network, plug_tap
 from mvpc.lab.vmfiles import add_vm_files
 
-BOOT_S = 300
+BOOT_S = 900
+"""A busy controller emulates a processor slowly. One that dies is noticed at once."""
 MEMORY_MB = 1024
 DISK_GB = 8
 MKFS_S = 300
