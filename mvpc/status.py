@@ -33,6 +33,7 @@ class Verdict(StrEnum):
 
     REFUSED = "refused"  #: something answers at its address, but not as this laptop
     NEEDS_REPAIR = "needs_repair"  #: the last rollout could not finish on it, and only a person can mend that
+    ROLLED_BACK = "rolled_back"  #: it took the last change back, since that cut it off
     FAILED = "failed"  #: the last rollout could not finish on it
     DRIFTED = "drifted"  #: it differs from what it was brought to
     EXPIRED = "expired"  #: a change waited for it until its time had passed
@@ -105,9 +106,8 @@ def _trouble(known: Knowledge) -> _Judgement | None:
     if seen and seen.reach in {Reach.REFUSED, Reach.BROKEN}:
         return Verdict.REFUSED, seen.detail, seen.at
     if failed := [state for state in known.states.values() if state.outcome.is_bad]:
-        worst = max(failed, key=lambda state: state.outcome is Outcome.NEEDS_REPAIR)
-        verdict = Verdict.NEEDS_REPAIR if worst.outcome is Outcome.NEEDS_REPAIR else Verdict.FAILED
-        return verdict, f"{worst.component}: {worst.error}", worst.at
+        worst = max(failed, key=lambda state: tuple(Outcome).index(state.outcome))
+        return Verdict(worst.outcome), f"{worst.component}: {worst.error}", worst.at
     if seen and (drifted := [name for name, words in seen.drift.items() if words]):
         verb = "differs" if len(drifted) == 1 else "differ"
         return Verdict.DRIFTED, f"{', '.join(drifted)} {verb} from its profile", seen.last_seen
@@ -161,6 +161,7 @@ def _next_step(verdict: Verdict, known: Knowledge) -> str:
         Verdict.DRIFTED: f"to repair it: mvpc rollout --device {name}",
         Verdict.NEEDS_REPAIR: "on the laptop, as root: dpkg --configure -a, then apt-get --fix-broken install; "
         f"when both succeed: mvpc rollout --device {name}",
+        Verdict.ROLLED_BACK: f"it is as it was before: correct the profile, then: mvpc rollout --device {name}",
         Verdict.FAILED: f"remove the cause, then: mvpc rollout --device {name}",
         Verdict.REFUSED: "find out whether it was reinstalled or replaced; "
         f"only then: mvpc device set {name} host_key=...",

@@ -94,7 +94,7 @@ class FakeRunner:
     def _result(self, item: HostWork, component: str) -> ComponentResult:
         name = item.device.hostname
         outcome = self.outcomes.get((name, component), Outcome.CHANGED)
-        digest = item.bundle.component(component).digest if outcome is not Outcome.FAILED else ""
+        digest = item.bundle.component(component).digest if not outcome.is_bad else ""
         return ComponentResult(device=name, component=component, outcome=outcome, digest=digest, at=NOON)
 
 

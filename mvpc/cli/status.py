@@ -31,6 +31,7 @@ _COLOURS = {
     Verdict.OK: typer.colors.GREEN,
     Verdict.APPLIED: typer.colors.GREEN,
     Verdict.REFUSED: typer.colors.RED,
+    Verdict.ROLLED_BACK: typer.colors.RED,
     Verdict.FAILED: typer.colors.RED,
     Verdict.UNMANAGED: typer.colors.BRIGHT_BLACK,
 }
@@ -160,7 +161,7 @@ def _facts_line(facts: Mapping[str, Any]) -> str:
     if facts.get("reboot_required"):
         words.append("reboot required")
     if isinstance(facts.get("undone"), dict):
-        words.append(f"took back rollout {facts['undone'].get('generation')}, after which nobody could get in")
+        words.append(f"took back rollout {facts['undone'].get('generation')}: {facts['undone'].get('reason')}")
     if facts.get("failed_units"):
         words.append(f"failed units: {', '.join(map(str, facts['failed_units']))}")
     return " · ".join(safe(word, limit=120) for word in words)

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
+from types import ModuleType
 from typing import Any
 
-from mvpc.device import converge
+from mvpc.device import converge, undo
 from mvpc.model import Component, Connection, File, Package, Resource, Unit
 
 FORMAT = 1
@@ -70,9 +71,7 @@ def _beginning() -> str:
 @cache
 def source() -> str:
     """All parts of the device program as one text, which defines `main` and knows nothing of this package."""
-    folder = files(converge)
-    parts = [folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in converge.PARTS]
-    return one_text(parts)
+    return _joined(converge)
 
 
 def one_text(parts: Iterable[str]) -> str:
@@ -84,7 +83,11 @@ def one_text(parts: Iterable[str]) -> str:
 @cache
 def undo_source() -> str:
     """The program that takes back on a device what nobody confirmed; a request to apply carries it along."""
-    return files("mvpc.device").joinpath("undo.py").read_text(encoding="utf-8")
+    return f"{_joined(undo)}\n\nraise SystemExit(start(sys.argv[1:]))\n"
+
+
+def _joined(package: ModuleType) -> str:
+    return one_text(files(package).joinpath(f"{name}.py").read_text(encoding="utf-8") for name in package.PARTS)
 
 
 def component_to_dict(component: Component) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Outcome(StrEnum):
     DEFERRED = "deferred"  #: somebody else works on it; it waits for the next sweep
     UNREACHABLE = "unreachable"  #: no answer; it waits until the laptop comes back
     FAILED = "failed"
+    ROLLED_BACK = "rolled_back"  #: the laptop took it back: nobody got in any more, or what worked did so no more
     NEEDS_REPAIR = "needs_repair"  #: failed, and no profile can mend it: a person must
 
     @property
@@ -63,7 +64,7 @@ class Outcome(StrEnum):
     @property
     def is_bad(self) -> bool:
         """Whether it counts as a failure."""
-        return self in {Outcome.FAILED, Outcome.NEEDS_REPAIR}
+        return self in {Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.NEEDS_REPAIR}
 
     @property
     def is_done(self) -> bool:

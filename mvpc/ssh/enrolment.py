@@ -18,6 +18,9 @@ from mvpc.ssh.session import ANSWER_SECONDS, Login, NotReachedError, connect, ex
 from mvpc.ssh.trust import HostAuthority
 from mvpc.text import safe
 
+PROVE_SECONDS = 120
+"""How long to try to log in by the certificate. The laptop takes the change back after 180 seconds."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visitor:
@@ -63,20 +66,27 @@ class Visitor:
     def prove(self, device: Device, authority: HostAuthority) -> None:
         """Log in once more, believing nothing but the laptop's certificate, and so confirm the change of its sshd.
 
-        sshd may take a moment to read its configuration again, so this is tried for a while.
+        The laptop looks first whether all that worked does so still, so this is tried for a while.
 
         Raises:
-            MvpcError: the certificate does not let us in; the laptop goes back to what it was.
+            MvpcError: the certificate does not let us in, or something works no more; the laptop goes back to what it
+                was.
         """
         visitor, stranger = replace(self, authority=authority), replace(device, host_key="")
-        for seconds in (1, 2, 4, 0):
+        deadline = time.monotonic() + PROVE_SECONDS
+        while True:
+            time.sleep(1)
             try:
-                visitor.say(stranger, program(_request(device, "probe")))
-                return
-            except MvpcError:
-                if not seconds:
+                facts = parse_answer(visitor.say(stranger, program(_request(device, "probe")))).facts
+            except (MvpcError, ValueError):
+                if time.monotonic() > deadline:
                     raise
-                time.sleep(seconds)
+                continue
+            if isinstance(undone := facts.get("undone"), dict):
+                what = f"it took its new identity back: {safe(undone.get('reason'), limit=300)}"
+                raise MvpcError(what, where=device.hostname)
+            if facts.get("unconfirmed") is not True:
+                return
 
     def say(self, device: Device, text: str, *, seconds: int = ANSWER_SECONDS) -> str:
         """Run a program on the laptop, as root; returns what it prints within so many seconds.

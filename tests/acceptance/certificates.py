@@ -25,15 +25,18 @@ def authority(folder: Path, name: str) -> Certificate:
     return made
 
 
-def issue(issuer: Certificate, folder: Path, name: str, *, usage: str, subject: str) -> Certificate:
-    """A new certificate of this authority for a name or an address; `usage` is serverAuth or clientAuth."""
+def issue(issuer: Certificate, folder: Path, name: str, *, usage: str, subject: str, days: int = 2) -> Certificate:
+    """A new certificate of this authority for a name or an address; `usage` is serverAuth or clientAuth.
+
+    One for no days has expired.
+    """
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
     kind = "IP" if subject.replace(".", "").isdecimal() else "DNS"
     extensions.write_text(f"subjectAltName={kind}:{subject}\nextendedKeyUsage={usage}\nbasicConstraints=CA:FALSE\n")
     _openssl("req", *_NEW_KEY, "-keyout", made.key, "-out", request, "-subj", f"/CN={subject}")
     signing = ("-CA", issuer.certificate, "-CAkey", issuer.key, "-CAcreateserial", "-extfile", extensions)
-    _openssl("x509", "-req", "-in", request, *signing, "-days", "2", "-out", made.certificate)
+    _openssl("x509", "-req", "-in", request, *signing, "-days", str(days), "-out", made.certificate)
     return made
 
 

@@ -20,8 +20,10 @@ from mvpc.lab import Gateway, Radius, Trust
 from mvpc.lab.air import ADDRESS, FOLDER
 from mvpc.lab.gateway import PAGE, WEB_NAME
 from mvpc.lab.servers import ServerAuthority
+from mvpc.model import File, Outcome
 from tests.acceptance.admin import NEEDS_VM, PSK, Admin, an_admin
 from tests.acceptance.driver import Machine, eventually, leftovers
+from tests.acceptance.mistakes import converge, mistake
 
 pytestmark = NEEDS_VM
 
@@ -159,6 +161,32 @@ def test_wireguard_carries_traffic_and_names_as_soon_as_the_gateway_knows_the_la
     assert "agree on 1 laptop" in admin.mvpc("vpn", "check", "known-said")
 
 
+def test_a_wrong_gateway_is_taken_back_and_the_tunnel_is_up_again(admin: Admin, laptop: Machine, gateway: Gateway):
+    base = admin.root / "profiles/base.yml"
+    good = base.read_text()
+    base.write_text(good.replace(f"endpoint: {gateway.endpoint}", "endpoint: 10.114.0.126:51820"))
+    said = admin.mvpc("rollout", "--device", NAME, "--yes", expect=3)
+    base.write_text(good)
+
+    assert f"{NAME}, vpn: taken back: the tunnel mvpc-vpn did not come up" in " ".join(said.split())
+    assert PAGE.strip() in laptop.wait_until_succeeds(FETCH)
+    assert gateway.endpoint in laptop.succeed("wg show wg-mvpc endpoints")
+
+
+def test_a_wrong_authority_of_the_radius_server_is_taken_back_and_wifi_is_up_again(
+    admin: Admin, laptop: Machine, tmp_path: Path
+):
+    laptop.wait_until_succeeds(f"{UP} mvpc-wifi-fm-intern")
+    foreign = ServerAuthority(tmp_path)
+    foreign.make()
+    wrong = File(path="/etc/mvpc/pki/radius-ca.pem", content=foreign.certificate.read_text())
+    [result] = converge(admin, [mistake(admin, NAME, wrong)])
+
+    assert result.outcome is Outcome.ROLLED_BACK
+    assert result.error.startswith("taken back: activation of mvpc-wifi-fm-intern failed")
+    wifi_status(laptop, "FM-Intern")
+
+
 @pytest.mark.parametrize(
     ("name", "ssid", "expected"),
     [
@@ -232,17 +260,23 @@ def test_after_all_that_the_true_one_is_still_believed(admin: Admin, laptop: Mac
 
 
 @pytest.fixture(scope="module")
-def changed(admin: Admin, laptop: Machine, gateway: Gateway) -> None:
-    """A new profile, rolled out: a network less, and IKEv2 instead of WireGuard."""
+def changed(admin: Admin, laptop: Machine, gateway: Gateway) -> str:
+    """A new profile, rolled out: a network less, and IKEv2 instead of WireGuard; what was said of the gateway's files.
+
+    The gateway knows the laptop before: a tunnel that was up and does not come up again would be taken back.
+    """
     ressort = admin.root / "profiles/ressorts/fm.yml"
     ressort.write_text("\n".join(line for line in ressort.read_text().splitlines() if "MV-Alt" not in line))
     base = admin.root / "profiles/base.yml"
     ikev2 = f"provider: ikev2\n  ikev2: {{address: {gateway.address}, identity: vpn.mv.example}}"
     base.write_text(base.read_text().replace("provider: wireguard", ikev2))
+    said = admin.mvpc("vpn", "gateway", "-o", "known-gateway")
+    admin.mvpc("lab", "gateway", "known-gateway")
     admin.mvpc("rollout", "--device", NAME, "--yes")
+    return said
 
 
-def test_a_network_that_left_the_profile_is_gone(laptop: Machine, changed: None):
+def test_a_network_that_left_the_profile_is_gone(laptop: Machine, changed: str):
     known = laptop.succeed("nmcli --terse --fields NAME connection show").splitlines()
     assert "mvpc-wifi-old" not in known and "mvpc-wifi-guests" in known
     heard = "nmcli --terse --fields SSID device wifi list --rescan yes | grep -qx MV-Alt"
@@ -251,14 +285,9 @@ def test_a_network_that_left_the_profile_is_gone(laptop: Machine, changed: None)
 
 
 def test_ikev2_carries_traffic_and_names_and_the_gateway_agrees(
-    admin: Admin, laptop: Machine, gateway: Gateway, changed: None
+    admin: Admin, laptop: Machine, gateway: Gateway, changed: str
 ):
-    laptop.fail(FETCH)
-    said = admin.mvpc("vpn", "gateway", "-o", "known-gateway")
-    assert f"wireguard-peers.conf: 1 removed ({NAME})" in said and f"mvpc.conf: 1 added ({NAME})" in said
-    admin.mvpc("lab", "gateway", "known-gateway")
-
-    laptop.run("systemctl start mvpc-vpn.service")  # else within a minute
+    assert f"wireguard-peers.conf: 1 removed ({NAME})" in changed and f"mvpc.conf: 1 added ({NAME})" in changed
     seen = eventually(lambda: gateway.swanctl("--list-sas"), f"{NAME}: #", "INSTALLED")
     assert "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384" in seen
     assert PAGE.strip() in laptop.wait_until_succeeds(FETCH)

@@ -107,12 +107,6 @@ def test_foreign_packages_stay_behind_their_adapter(path: Path):
     assert not strangers
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "device" / "converge").glob("*.py")), ids=lambda path: path.stem)
-def test_the_device_program_needs_nothing_but_the_standard_library(path: Path):
-    foreign = {name.split(".")[0] for name in imports(path) if not name.startswith("mvpc.device.converge.")}
-    assert foreign <= set(sys.stdlib_module_names)
-
-
 @pytest.mark.parametrize("path", sorted((PACKAGE / "programs").glob("*.py")), ids=lambda path: path.stem)
 def test_programs_that_laptops_keep_need_nothing_but_the_standard_library(path: Path):
     assert {name.split(".")[0] for name in imports(path)} <= set(sys.stdlib_module_names)

@@ -74,6 +74,7 @@ class Laptop(Machine):
         self.reads = {"ssh.service": SSHD}
         self.known: dict[str, str] = {}
         self.network_manager = True
+        self.offline = Ran(0)
         self.room = {"/": 9000, "/var": 9000}
         self.inodes = {"/": 90_000, "/var": 90_000}
         self.broken: dict[str, Ran] = {}
@@ -187,6 +188,8 @@ class Laptop(Machine):
             unit.loaded = read_text(self.path(self.reads.get(name, "/nowhere")))
 
     def _nmcli(self, words: list[str], _stdin: str) -> Ran:
+        if "--offline" in words:
+            return self.offline
         if not self.network_manager:
             return Ran(8, err="Error: NetworkManager is not running.")
         if "show" in words:
@@ -921,7 +924,7 @@ def test_a_component_that_fails_stops_and_the_others_are_still_tried(laptop):
     answer = ask(
         laptop,
         "apply",
-        component(file(content="BAD", validate=["validator", "%s"]), unit()),
+        component(file("/etc/first", "BAD", validate=["validator", "%s"]), unit()),
         component(file("/etc/other", "x"), name="wifi"),
     )
     assert [report["outcome"] for report in answer["components"]] == ["failed", "changed"]

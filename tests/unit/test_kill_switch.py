@@ -6,14 +6,17 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mvpc.cli.status import _facts_line
-from mvpc.device.converge.guard import farewells, is_guarded
+from mvpc.device import resource_to_dict
 from mvpc.device.converge.killswitch import kill_switch
 from mvpc.device.converge.machine import Machine, Ran
+from mvpc.device.converge.request import read_resource
+from mvpc.device.converge.wayin import files_on_the_way_in, units_that_go_by
 from mvpc.model import File, Identity, Package, Resource, Unit
 from mvpc.render import vpn
 from mvpc.render.pattern import ADDRESS, ADDRESS6
@@ -294,8 +297,9 @@ def test_a_laptop_without_a_switch_does_not_even_ask(laptop: Laptop):
     assert kill_switch(laptop) is None
 
 
-def test_the_way_back_covers_rules_and_unit_and_stops_a_unit_that_goes_with_them():
-    assert is_guarded(RULES) and is_guarded(UNIT)
-    new = [{"path": UNIT, "kind": "absent"}, {"path": RULES, "kind": "absent"}]
-    assert farewells(new) == [["systemctl", "stop", "--", "mvpc-kill.service"]]
-    assert farewells([{"path": UNIT, "kind": "file"}]) == []
+def test_the_way_back_covers_rules_and_unit_and_what_they_are_for(tmp_path: Path):
+    sent = [each for each in resources(WIREGUARD) if isinstance(each, File)]
+    received = [read_resource(json.loads(json.dumps(resource_to_dict(each)))) for each in sent]
+    guarded = files_on_the_way_in(Machine(tmp_path), received)
+    assert {RULES, UNIT} <= guarded.keys()
+    assert "mvpc-kill.service" in units_that_go_by(guarded)

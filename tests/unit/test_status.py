@@ -20,7 +20,11 @@ from mvpc.testing import NOON, a_device
 HOUR = timedelta(hours=1)
 
 
-ERRORS = {Outcome.FAILED: "apt-get failed", Outcome.NEEDS_REPAIR: "vendor-driver broken"}
+ERRORS = {
+    Outcome.FAILED: "apt-get failed",
+    Outcome.ROLLED_BACK: "taken back: the tunnel mvpc-vpn did not come up",
+    Outcome.NEEDS_REPAIR: "vendor-driver broken",
+}
 
 
 def states(at=NOON, **outcomes: Outcome) -> dict[str, ComponentState]:
@@ -111,11 +115,19 @@ def test_windows_lost_and_unknown_laptops_are_unmanaged_with_the_reason():
     assert judge(device=a_device(host_key=""))[1].startswith("no SSH host key")
 
 
+def test_a_change_that_was_taken_back_is_told_with_its_reason_and_the_next_step():
+    known = Knowledge(device=a_device(), states=states(vpn=Outcome.ROLLED_BACK, software=Outcome.FAILED), seen=seen())
+    status = device_status(known, NOON)
+    assert (status.verdict, status.reason) == (Verdict.ROLLED_BACK, f"vpn: {ERRORS[Outcome.ROLLED_BACK]}")
+    assert status.next_step == "it is as it was before: correct the profile, then: mvpc rollout --device nb-000123"
+
+
 def test_every_verdict_has_a_next_step():
     cases: list[dict[str, Any]] = [
         {"states": states(NOON - HOUR), "seen": seen()},
         {"states": states(software=Outcome.FAILED)},
         {"states": states(software=Outcome.NEEDS_REPAIR)},
+        {"states": states(vpn=Outcome.ROLLED_BACK)},
         {"device": a_device(os="windows-11")},
         {"device": a_device(state=LifeCycle.LOST)},
         {},

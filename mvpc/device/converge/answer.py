@@ -15,7 +15,8 @@ from io import FileIO
 from typing import Any
 
 from mvpc.device.converge.facts import cheap_facts, probed_facts
-from mvpc.device.converge.guard import Guard, confirm
+from mvpc.device.converge.guard import Guard
+from mvpc.device.converge.kept import confirm
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine
 from mvpc.device.converge.observed import Observed
@@ -79,7 +80,7 @@ def carry_out(order: Order, machine: Machine, ledger: Ledger, reports: list[Repo
     if order.action == "probe":
         known = [Component(name, entry.digest, entry.resources) for name, entry in ledger.entries.items()]
         order = order._replace(components=tuple(known))
-        confirm(machine, LOCK)
+        confirm(machine)
     elif order.generation < ledger.generation:
         raise Refused(f"generation {order.generation} is older than {ledger.generation}, which was applied already")
     else:

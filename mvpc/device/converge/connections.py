@@ -41,7 +41,8 @@ def make_wireguard_key(machine: Machine, private: Path, public: Path) -> None:
 def connection_steps(walk: Walk) -> Iterator[Step]:
     """NetworkManager must know each profile; what is still to be announced to it cannot be known yet."""
     wanted = walk.wanted(Connection)
-    known = walk.seen.connections() if wanted and "connections" not in walk.pending else None
+    to_come = "connections" in walk.pending or "connections" in walk.run.guard.later
+    known = walk.seen.connections() if wanted and not to_come else None
     if known is None:
         return
     uuids = {each["uuid"] for each in known}

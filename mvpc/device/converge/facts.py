@@ -10,7 +10,7 @@ from typing import Any
 
 from mvpc.device.converge.connections import vpn_state
 from mvpc.device.converge.files import KEYS
-from mvpc.device.converge.guard import is_pending, undone
+from mvpc.device.converge.kept import is_pending, undone
 from mvpc.device.converge.killswitch import kill_switch
 from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine, look, read_text

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from mvpc.device.converge.machine import Machine, delete, look, replacing, write
+from mvpc.device.converge.machine import Machine, Ran, delete, look, replacing, write
 from mvpc.device.converge.resources import Connection, File
 from mvpc.device.converge.walk import Walk
 from mvpc.device.converge.words import Failure, Step, gist
@@ -117,9 +117,13 @@ def validate(machine: Machine, file: File, fresh: Path) -> None:
         return
     ran = machine.run([word.replace("%s", str(fresh)) for word in file.validate])
     if ran.code != 0:
-        said = "its content is secret" if file.secret else gist(ran.err, ran.out)
-        said = said.replace(str(fresh), file.path)
-        raise Failure(f"file {file.path}: refused by {file.validate[0]} (exit code {ran.code}): {said}")
+        raise Failure(said_of(file, ran, fresh))
+
+
+def said_of(file: File, ran: Ran, copy: Path) -> str:
+    """Why a program refuses a copy of the file, in words."""
+    said = "its content is secret" if file.secret else gist(ran.err, ran.out).replace(str(copy), file.path)
+    return f"file {file.path}: refused by {file.validate[0]} (exit code {ran.code}): {said}"
 
 
 def filled(machine: Machine, file: File) -> bytes:

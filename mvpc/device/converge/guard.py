@@ -1,44 +1,47 @@
 """The way back: what a change may touch of the way in is kept, and comes back unless the controller gets in again.
 
-Before the first step that touches such a file, copies of all of them and of the ledger are stored with a program that
-restores them (`mvpc/device/undo.py`), and a timer is set that runs it; a unit does so at the next boot. Whoever reaches
-the laptop over a new connection afterwards, by a probe, confirms the change: copies and timer go. Precedents are Junos
-`commit confirmed` and netplan(8) `try`.
+Before the first step that touches it, copies of all such files and of the ledger are stored with the program that
+restores them (`mvpc/device/undo`), and a timer is set that runs it; a unit does so at the next boot. What may cut off
+the session that makes the change waits until its answer is on the way: then the change settles, and is taken back at
+once where a way that was open before is not open again. Whoever reaches the laptop over a new connection afterwards, by
+a probe, confirms the change: copies and timer go. Precedents are Junos `commit confirmed` and netplan(8) `try`.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import re
 import stat
-from collections.abc import Iterable, Mapping
-from typing import Any
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from mvpc.device.converge.kept import (
+    BOOT_UNIT,
+    BOOT_WANTS,
+    COUNTING,
+    MANIFEST,
+    SCRIPT,
+    TIMER,
+    UNDO,
+    at_network_manager,
+    drop_copies,
+    is_pending,
+)
 from mvpc.device.converge.ledger import LEDGER
-from mvpc.device.converge.machine import Machine, delete, look, replacing, run_well, write, write_private
+from mvpc.device.converge.machine import Machine, look, read_text, replacing, run_well, write, write_private
+from mvpc.device.converge.observed import UnitState
 from mvpc.device.converge.words import Failure
 
-UNDO = "/var/lib/mvpc/undo"
-MANIFEST, UNDONE, SCRIPT = f"{UNDO}/manifest.json", f"{UNDO}/undone.json", f"{UNDO}/undo.py"
-WAY_IN = (
-    "/etc/ssh/",
-    "/etc/NetworkManager/",
-    "/etc/nftables",
-    "/etc/strongswan.d/",
-    "/etc/swanctl/",
-    "/etc/systemd/network/",
-    "/etc/systemd/system/mvpc-kill",
-    "/etc/systemd/resolved.conf.d/",
-    "/etc/systemd/system/strongswan.service.d/",
-)
-"""A mistake in a file below these can keep everybody out."""
-UNIT_FOLDER = "/etc/systemd/system"
+KEYFILES = "/etc/NetworkManager/system-connections"
 WORKING_SECONDS, CONFIRM_SECONDS = 600, 180
 """Until it comes back: while the apply is at work, and after it. 802.1X may take 25 s to come up, a VPN 60 s."""
-TIMER = "mvpc-undo"
-BOOT_UNIT = "/etc/systemd/system/mvpc-undo-boot.service"
-BOOT_WANTS = "/etc/systemd/system/sysinit.target.wants/mvpc-undo-boot.service"
+CHECKPOINT_SECONDS, OVERLAPPING = WORKING_SECONDS + CONFIRM_SECONDS + 60, 8
+"""Of NetworkManager's checkpoint: later than our own timer, and beside those of others (CheckpointCreate, flag 0x8)."""
+SETTLING = "mvpc-settle"
+AT_STAKE = "mvpc: the way in changes now"
+"""Said on standard error, so that whoever sees the session break knows that the change may have cut it off."""
 BOOT_TEXT = f"""[Unit]
 Description=Take back a change that nobody confirmed
 DefaultDependencies=no
@@ -48,8 +51,22 @@ Before=network-pre.target sysinit.target
 
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/python3 -I {SCRIPT} boot
+ExecStart=/usr/bin/python3 -I -S {SCRIPT} boot
 """
+
+
+class Stake(NamedTuple):
+    """What is at stake of the way in when a run begins with it."""
+
+    components: tuple[str, ...]
+    files: tuple[str, ...]
+    """All that the run may change."""
+    notify: tuple[str, ...]
+    """Notifications that their services need."""
+    units: Mapping[str, UnitState]
+    """Units that go by these files, as they are."""
+    connections: tuple[str, ...] | None
+    """UUIDs of what NetworkManager has active; None where none of it is at stake."""
 
 
 class Guard:
@@ -58,13 +75,19 @@ class Guard:
     def __init__(self, machine: Machine, script: str, generation: int) -> None:
         self.machine, self.script, self.generation = machine, script, generation
         self.armed = False
+        self.touched: set[str] = set()
+        """Files of the way in, and units that go by them, that the run has changed."""
+        self.risky: frozenset[str] = frozenset()
+        """Notifications by which services read files of the way in."""
+        self.later: dict[str, None] = {}
+        """Notifications that wait until the answer is on its way."""
+        self.manifest: dict[str, Any] = {}
 
-    def arm(self, paths: Iterable[str], words: Iterable[str], ledger: bytes) -> None:
-        """Before the first step on the way in: keep these files, and set the timer.
+    def arm(self, stake: Stake, ledger: bytes) -> None:
+        """Before the first step on the way in: keep what is at stake, and set the timer.
 
         Args:
-            paths: files that the apply may change, and that everybody comes in by.
-            words: notifications that their services need.
+            stake: what the run may change, and how things are.
             ledger: what the ledger must say when they come back.
 
         Raises:
@@ -77,30 +100,67 @@ class Guard:
             raise Failure("an earlier change is not confirmed yet; try again in a few minutes")
         drop_copies(self.machine)
         write_private(self.machine, self.machine.path(SCRIPT), self.script.encode())
-        kept = [keep(self.machine, path, str(number)) for number, path in enumerate(paths)]
+        kept = [keep(self.machine, path, str(number)) for number, path in enumerate(stake.files)]
         kept.append(self._ledger(ledger))
-        told = [*farewells(kept), *commands(words)]
-        manifest = {"generation": self.generation, "files": kept, "notify": told}
+        self.manifest = {
+            "generation": self.generation,
+            "components": list(stake.components),
+            "files": kept,
+            "notify": commands(stake.notify),
+            "units": [state_of(name, unit) for name, unit in stake.units.items()],
+            "rules": rules(self.machine),
+            "ways": ways(self.machine),
+            "connections": stake.connections,
+            "checkpoint": "" if stake.connections is None else checkpoint(self.machine),
+            "later": [],
+            "boot": [BOOT_WANTS, BOOT_UNIT],
+            "timer": f"{TIMER}.timer",
+        }
         watch_the_boot(self.machine)
         set_timer(self.machine, WORKING_SECONDS)
-        write_private(self.machine, self.machine.path(MANIFEST), json.dumps(manifest).encode())
+        self._write()
+        self.risky = frozenset(word for word in stake.notify if word == "connections" or " " in word)
         self.armed = True
+        sys.stderr.write(f"{AT_STAKE}\n")
+        sys.stderr.flush()
 
-    def count_down(self, ledger: bytes) -> None:
-        """After the last step: from now on there is so much time to get in again."""
-        if self.armed:
-            self._ledger(ledger)
-            set_timer(self.machine, CONFIRM_SECONDS)
+    def postpones(self, word: str) -> bool:
+        """Whether a notification may cut off the session, so that it has to wait for the answer."""
+        return self.armed and word in self.risky
+
+    def count_down(self, components: Sequence[str], ledger: bytes) -> None:
+        """After the last step: let the change settle; from now on there is so much time to get in again."""
+        if not self.armed:
+            if self.script and not is_pending(self.machine):
+                drop_copies(self.machine)  # what was taken back has been made up for
+            return
+        self._ledger(ledger)
+        active = self.manifest["connections"]
+        changed = {uuid: name for uuid, name in self._changed_connections() if uuid in (active or ())}
+        self.manifest["connections"] = None if active is None else list(changed)
+        self.manifest["components"] = list(components)
+        self.manifest["later"] = [*deliveries(self.later), *(bring_up(*each) for each in changed.items())]
+        self._write()
+        set_timer(self.machine, CONFIRM_SECONDS)
+        write_private(self.machine, self.machine.path(COUNTING), b"")
+        run_well(self.machine, "systemd-run", "--quiet", "--collect", f"--unit={SETTLING}", *undo("settle"))
+
+    def _changed_connections(self) -> Iterator[tuple[str, str]]:
+        """UUIDs and names of connections that changed themselves, or that use a certificate which did."""
+        for path in sorted(self.machine.path(KEYFILES).glob("mvpc-*.nmconnection")):
+            text = read_text(path)
+            uuid = re.search(r"^uuid=(\S+)$", text, re.MULTILINE)
+            used = {f"{KEYFILES}/{path.name}", *(line.partition("=")[2] for line in text.splitlines())}
+            if uuid and used & self.touched:
+                yield uuid[1], path.stem
+
+    def _write(self) -> None:
+        write_private(self.machine, self.machine.path(MANIFEST), json.dumps(self.manifest).encode())
 
     def _ledger(self, text: bytes) -> dict[str, Any]:
         write_private(self.machine, self.machine.path(f"{UNDO}/ledger"), text)
         uid, gid = self.machine.owner_ids("root", "root")
         return {"path": LEDGER, "kind": "file", "copy": "ledger", "mode": 0o600, "uid": uid, "gid": gid}
-
-
-def is_guarded(path: str) -> bool:
-    """Whether a mistake in the file can keep everybody out."""
-    return path.startswith(WAY_IN)
 
 
 def keep(machine: Machine, path: str, name: str) -> dict[str, Any]:
@@ -116,18 +176,58 @@ def keep(machine: Machine, path: str, name: str) -> dict[str, Any]:
     return {"path": path, "kind": "file", "copy": name, "mode": stat.S_IMODE(now.st_mode), **owner}
 
 
-def farewells(kept: Iterable[Mapping[str, Any]]) -> list[list[str]]:
-    """What stops the units that the change brings, before systemd forgets how: afterwards it reads their files anew."""
-    gone = (each["path"].rpartition("/") for each in kept if each["kind"] == "absent")
-    brought = (name for folder, _, name in gone if folder == UNIT_FOLDER and name.endswith(".service"))
-    return [["systemctl", "stop", "--", name] for name in brought]
-
-
 def commands(words: Iterable[str]) -> list[list[str]]:
     """What lets services read restored files, from the notifications that the changed ones have."""
-    units = sorted({word.split()[1] for word in words if " " in word})
-    restarts = [["systemctl", "try-reload-or-restart", "--", unit] for unit in units]
-    return [["systemctl", "daemon-reload"], ["nmcli", "connection", "reload"], *restarts]
+    return [deliver for _, deliver in deliveries(word for word in sorted(words) if " " in word)]
+
+
+def state_of(name: str, unit: UnitState) -> dict[str, Any]:
+    """What the manifest must know of a unit."""
+    return {"name": name, "enabled": unit.enabled, "active": unit.active, "masked": unit.masked}
+
+
+def deliveries(words: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """Notifications in words and as commands."""
+    verbs = {"reload": "try-reload-or-restart", "restart": "try-restart"}
+    found = []
+    for word in words:
+        verb, _, unit = word.partition(" ")
+        argv = ["systemctl", verbs[verb], "--", unit] if unit else ["nmcli", "connection", "reload"]
+        found.append((word if unit else "reload of NetworkManager's connections", argv))
+    return found
+
+
+def bring_up(uuid: str, name: str) -> tuple[str, list[str]]:
+    """How an active connection takes over what is in its file now."""
+    return f"activation of {name}", ["nmcli", "--wait", "60", "connection", "up", "uuid", uuid]
+
+
+def rules(machine: Machine) -> str:
+    """All tables of nftables without their counters, nft(8); empty without nft."""
+    ran = machine.run(["nft", "--stateless", "list", "ruleset"])
+    return ran.out if ran.code == 0 else ""
+
+
+def ways(machine: Machine) -> Mapping[str, Any]:
+    """Which ways are open before the change, as the stored program sees them; none when it cannot say."""
+    ran = machine.run(undo("look"))
+    try:
+        found: dict[str, Any] = json.loads(ran.out)
+    except ValueError:
+        return {"sshd": [], "router": False, "names": [], "tunnel": False}
+    return found
+
+
+def checkpoint(machine: Machine) -> str:
+    """Let NetworkManager remember which connection each device has; the object's path, or empty when it cannot."""
+    said = at_network_manager(machine, "Create", "aouu", "0", str(CHECKPOINT_SECONDS), str(OVERLAPPING))
+    found = re.search(r'"(/[\w/]+)"', said)
+    return found[1] if found else ""
+
+
+def undo(*words: str) -> list[str]:
+    """The stored program as a command."""
+    return ["/usr/bin/python3", "-I", "-S", SCRIPT, *words]
 
 
 def watch_the_boot(machine: Machine) -> None:
@@ -143,41 +243,4 @@ def set_timer(machine: Machine, seconds: int) -> None:
     """Take the change back after so many seconds from now, whatever was set before; raises Failure."""
     machine.run(["systemctl", "stop", "--", f"{TIMER}.timer"])
     when = [f"--on-active={seconds}", "--timer-property=AccuracySec=1s"]
-    run_well(machine, "systemd-run", "--quiet", "--collect", f"--unit={TIMER}", *when, "/usr/bin/python3", "-I", SCRIPT)
-
-
-def confirm(machine: Machine, lock: str) -> None:
-    """Somebody got in over a new connection: the change stays. Not while an apply is still at work."""
-    if not is_pending(machine):
-        return
-    with machine.path(lock).open("rb") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        delete(machine.path(MANIFEST))
-    machine.run(["systemctl", "stop", "--", f"{TIMER}.timer"])
-    for path in (BOOT_WANTS, BOOT_UNIT):
-        delete(machine.path(path))
-    drop_copies(machine)
-
-
-def drop_copies(machine: Machine) -> None:
-    """Remove what an earlier change has kept."""
-    from shutil import rmtree  # noqa: PLC0415 - rarely needed, and slow to import
-
-    rmtree(machine.path(UNDO), ignore_errors=True)
-
-
-def is_pending(machine: Machine) -> bool:
-    """Whether a change waits to be confirmed."""
-    return look(machine.path(MANIFEST)) is not None
-
-
-def undone(machine: Machine) -> Mapping[str, Any] | None:
-    """The change that was last taken back, until another one is made: its generation, and when that was."""
-    try:
-        told = json.loads(machine.path(UNDONE).read_bytes())
-        return {"generation": int(told["generation"]), "at": int(told["at"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    run_well(machine, "systemd-run", "--quiet", "--collect", f"--unit={TIMER}", *when, *undo())

@@ -32,6 +32,8 @@ class Machine:
 
     lock_seconds = 60.0
     """How long an apply waits for another one to end."""
+    settle_seconds = 8.0
+    """How long a probe waits for a change of the way in to settle; a good one takes two or three."""
     package_lock_seconds = 300.0
     """How long it waits for others who work on packages, such as unattended-upgrades."""
 
@@ -78,6 +80,15 @@ class Machine:
     def chown(self, descriptor: int, uid: int, gid: int) -> None:
         """Give an open file its owner."""
         os.fchown(descriptor, uid, gid)
+
+    def resolves(self, name: str) -> bool | None:
+        """Whether a host name has an address; None when nobody can say."""
+        import socket  # noqa: PLC0415 - rarely needed, and slow to import
+
+        try:
+            return bool(socket.getaddrinfo(name, None))
+        except OSError as error:
+            return False if error.errno == socket.EAI_NONAME else None
 
     def hostname(self) -> str:
         """The name that the kernel has."""

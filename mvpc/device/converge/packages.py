@@ -79,7 +79,7 @@ def missing_packages(walk: Walk) -> list[Package]:
 def needless_packages(walk: Walk) -> list[Package]:
     """Packages that must go: unwanted ones, and those that mvpc brought and nothing wants any more."""
     go = [each for each in walk.wanted(Package) if not each.present]
-    go += [each for each in walk.gone(Package) if each.ours]
+    go += [each for each in walk.gone(Package) if each.ours and each not in walk.spared]
     return [each for each in go if walk.seen.version(each.name)]
 
 

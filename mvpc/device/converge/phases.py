@@ -16,14 +16,16 @@ from mvpc.device.converge.files import (
     fingerprint,
     gone_file_steps,
 )
-from mvpc.device.converge.guard import is_guarded
+from mvpc.device.converge.guard import Stake
 from mvpc.device.converge.ledger import Entry
 from mvpc.device.converge.machine import Machine
 from mvpc.device.converge.packagelocks import await_package_locks
 from mvpc.device.converge.packages import missing_packages, needless_packages, package_steps, transact_together
+from mvpc.device.converge.refusing import refuse_bad_way_in
 from mvpc.device.converge.resources import Connection, File, Package, Unit
 from mvpc.device.converge.units import early_steps, gone_unit_steps, late_steps, unit_steps
 from mvpc.device.converge.walk import Run, Walk
+from mvpc.device.converge.wayin import BY_NETWORK_MANAGER
 from mvpc.device.converge.words import Failure, Step, explain
 
 
@@ -91,7 +93,7 @@ def walk_through(walks: Sequence[Walk]) -> Iterator[Report]:
     for course in courses:
         yield finish(course)
     if walks and walks[0].apply:
-        walks[0].run.guard.count_down(ledger_if_undone(walks[0].run))
+        count_down(walks[0].run)
 
 
 def open_up(walk: Walk) -> Report:
@@ -114,7 +116,8 @@ def finish(course: Course) -> Report:
     walk, report = course.walk, course.report
     if walk.apply and not report.error:
         with course.failing_alone():
-            walk.run.ledger.put(report.name, entry_of(walk, walk.component.resources, walk.component.digest))
+            resources = (*walk.component.resources, *walk.spared)
+            walk.run.ledger.put(report.name, entry_of(walk, resources, walk.component.digest))
     if walk.apply and report.error and not walk.refused:
         with suppress(OSError):  # then the ledger still says what it said before the run or before the failure
             mark_unfinished(walk)
@@ -129,13 +132,14 @@ def preflight(walk: Walk) -> None:
 
     Raises:
         Busy: the package system is in use.
-        Failure: there is no room. In both cases the ledger stays as it is.
+        Failure: there is no room, or a file of the way in is known to be wrong. In all cases the ledger stays as it is.
     """
     if not walk.apply:
         return
     short = no_room(walk.machine)
     if short and takes_room(walk):
         raise Failure(short)
+    refuse_bad_way_in(walk)
     if missing_packages(walk) or needless_packages(walk):
         await_package_locks(walk.machine)
 
@@ -185,17 +189,43 @@ def announce(walk: Walk, steps: Sequence[Step]) -> None:
 
 def keep_the_way_back(run: Run, steps: Sequence[Step]) -> None:
     """Before the first step that may keep everybody out, keep what brings them in again."""
-    if any(is_guarded(step.path) for step in steps):
-        files = [each.file() if isinstance(each, Connection) else each for each in run.resources]
-        guarded = [each for each in files if isinstance(each, File) and is_guarded(each.path)]
-        words = [word for each in guarded for word in each.notify]
-        run.guard.arm(dict.fromkeys(each.path for each in guarded), words, ledger_if_undone(run))
+    at_stake = {place for walk in run.walks for places in walk.way_in for place in places}
+    touched = {place for step in steps for place in (step.path, step.unit) if place in at_stake}
+    if touched:
+        run.guard.arm(stake_of(run), ledger_if_undone(run, run.walks))
+        run.guard.touched |= touched
 
 
-def ledger_if_undone(run: Run) -> bytes:
-    """What the ledger must say when files are taken back: no component is finished, and nothing is forgotten."""
-    unfinished = {walk.component.name: entry_of(walk, united(walk)) for walk in run.walks}
+def count_down(run: Run) -> None:
+    """The run is over; what it changed of the way in has to prove itself."""
+    touched = [walk for walk in run.walks if any(run.guard.touched & {*places} for places in walk.way_in)]
+    run.guard.count_down([walk.component.name for walk in touched], ledger_if_undone(run, touched))
+
+
+def stake_of(run: Run) -> Stake:
+    """What the run may change of the way in, and how things are before it does."""
+    files = {path: file for walk in run.walks for path, file in walk.way_in[0].items()}
+    units = sorted({name for walk in run.walks for name in walk.way_in[1]})
+    known = run.seen.connections() if any(path.startswith(BY_NETWORK_MANAGER) for path in files) else None
+    return Stake(
+        components=tuple(walk.component.name for walk in run.walks),
+        files=tuple(files),
+        notify=tuple(dict.fromkeys(word for file in files.values() for word in file.notify)),
+        units={name: run.seen.unit(name) for name in units},
+        connections=None if known is None else tuple(each["uuid"] for each in known if each["state"] == "activated"),
+    )
+
+
+def ledger_if_undone(run: Run, walks: Iterable[Walk]) -> bytes:
+    """What the ledger must say when files are taken back: these are not finished, and nothing is forgotten."""
+    unfinished = {walk.component.name: entry_of(walk, as_before(walk)) for walk in walks}
     return run.ledger.text({**run.ledger.entries, **unfinished})
+
+
+def as_before(walk: Walk) -> Iterable[Any]:
+    """The resources that the component has once its files of the way in are taken back."""
+    back = {each.identity: each for each in walk.before.resources if each.identity in walk.way_in[0]}
+    return {**{each.identity: each for each in united(walk)}, **back}.values()
 
 
 def take(phase: Phase, course: Course, steps: Sequence[Step]) -> None:

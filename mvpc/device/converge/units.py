@@ -60,7 +60,7 @@ def systemctl(walk: Walk, unit: Unit, found: str, done: str, *verb: str) -> Step
     """The step that one systemctl command is."""
     act = partial(run_well, walk.machine, "systemctl", *verb, "--", unit.name, timeout=180)
     takes = unit.identity if verb[0] in {"enable", "mask"} else ""
-    return Step(f"{unit.identity} {found}", f"{unit.identity} {done}", act, takes=takes)
+    return Step(f"{unit.identity} {found}", f"{unit.identity} {done}", act, takes=takes, unit=unit.name)
 
 
 def early_steps(walk: Walk) -> Iterator[Step]:
@@ -80,10 +80,13 @@ def late_steps(walk: Walk) -> Iterator[Step]:
 
 
 def notification(walk: Walk, word: str) -> Step:
-    """The step that delivers one notification."""
+    """The step that delivers one notification, or lets it wait until it can do no harm to this session."""
 
     def deliver() -> None:
-        notify(walk.machine, word)
+        if walk.run.guard.postpones(word):
+            walk.run.guard.later[word] = None
+        else:
+            notify(walk.machine, word)
         del walk.pending[word]
 
     return Step(f"outstanding: {word}", f"notified: {word}", deliver)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from mvpc.device.converge.guard import Guard
@@ -10,7 +11,8 @@ from mvpc.device.converge.ledger import Ledger
 from mvpc.device.converge.machine import Machine
 from mvpc.device.converge.observed import Observed
 from mvpc.device.converge.request import Order
-from mvpc.device.converge.resources import Component, Connection, File, Kind, Package
+from mvpc.device.converge.resources import Component, Connection, File, Kind, Package, Unit
+from mvpc.device.converge.wayin import files_on_the_way_in, units_that_go_by
 
 LIFELINES = frozenset({"network-manager", "openssh-server", "python3", "sudo", "systemd-sysv"})
 """Without these nobody reaches the laptop again."""
@@ -75,6 +77,23 @@ class Walk:
     def wanted_files(self) -> list[File]:
         """Files and keyfiles that the component has."""
         return [*self.wanted(File), *(each.file() for each in self.wanted(Connection))]
+
+    @cached_property
+    def way_in(self) -> tuple[Mapping[str, File], set[str]]:
+        """What it may change of the way in: files by their paths, and names of units that go by them."""
+        files = files_on_the_way_in(self.machine, [*self._gone_files(), *self.wanted_files()])
+        mine = {each.name for each in (*self.wanted(Unit), *self.gone(Unit))}
+        return files, mine & units_that_go_by(files)
+
+    @property
+    def spared(self) -> list[Package]:
+        """Packages that wait for the next apply, since files of the way in go with them that may have to come back."""
+        leaving = self._gone_files()
+        on_way_in = self.run.guard.script and any(file.path in self.way_in[0] for file in leaving)
+        return [each for each in self.gone(Package) if each.ours] if on_way_in else []
+
+    def _gone_files(self) -> list[File]:
+        return [*self.gone(File), *(each.file() for each in self.gone(Connection))]
 
     def gone(self, kind: type[Kind]) -> list[Kind]:
         """Resources that the component had, and that no component has now."""

@@ -46,6 +46,8 @@ class Step(NamedTuple):
     diff: str = ""
     path: str = ""
     """The file that it changes, if it is one."""
+    unit: str = ""
+    """The unit that it changes, if it is one."""
 
 
 def gist(err: str, out: str = "") -> str:

@@ -19,6 +19,7 @@ from mvpc.text import safe
 
 COLOURS = {
     Outcome.NEEDS_REPAIR: BAD,
+    Outcome.ROLLED_BACK: BAD,
     Outcome.FAILED: BAD,
     Outcome.UNREACHABLE: WARN,
     Outcome.DEFERRED: WARN,

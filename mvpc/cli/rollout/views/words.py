@@ -10,7 +10,14 @@ from mvpc.cli.words import count, span
 from mvpc.model import Outcome
 from mvpc.progress import Progress, RingShare, Stage
 
-SHOWN = (Outcome.CHANGED, Outcome.FAILED, Outcome.NEEDS_REPAIR, Outcome.DEFERRED, Outcome.UNREACHABLE)
+SHOWN = (
+    Outcome.CHANGED,
+    Outcome.FAILED,
+    Outcome.ROLLED_BACK,
+    Outcome.NEEDS_REPAIR,
+    Outcome.DEFERRED,
+    Outcome.UNREACHABLE,
+)
 
 
 def outcomes(counts: Counter[Outcome]) -> str:

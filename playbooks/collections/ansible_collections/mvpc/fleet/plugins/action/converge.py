@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from mvpc.device import PYTHON, Answer, ComponentAnswer, parse_answer, program, undo_source
+from mvpc.device.converge.guard import AT_STAKE
 from mvpc.errors import MvpcError
 from mvpc.model import HostWork, Outcome
 from mvpc.text import safe
@@ -26,9 +28,9 @@ SPEC = {
     "journal": {"type": "str", "choices": ["begin", "end", "failed"]},
 }
 TOO_MUCH = "the laptop talks without end; it was cut off"
-SHUT_OUT = "after the change nobody could get in any more; the laptop takes it back by itself within three minutes"
-AGAIN_SECONDS, AGAIN_PAUSE = 120, 5
-"""How long to try to get in again, and how long to wait between two tries. The laptop waits a minute longer."""
+SHUT_OUT = "after the change nobody could get in any more, and the laptop has not come back yet by taking it back"
+AGAIN_SECONDS, AGAIN_PAUSE = 240, 2
+"""How long to try to get in again, and how long to wait before each try. The laptop takes a change back after 180."""
 SPARE_MEMORY = 64 << 20
 """Bytes that a worker may need for a laptop beyond what it has at the start."""
 SPARE_SECONDS = 15
@@ -50,22 +52,45 @@ class ActionModule(ActionBase):  # noqa: D101 - see the module documentation
         if journal == "begin":
             return result if self._task.check_mode else result | self._begin(_bundle(variables), names)
         action, bundle = "check" if self._task.check_mode else "apply", _bundle(variables)
-        answer = self._ask(action, bundle, names)
-        if answer.facts.get("unconfirmed") is True:
-            self._get_in_again(bundle)
-        return result | _told(names, answer)
+        try:
+            answer = self._ask(action, bundle, names)
+        except AnsibleConnectionFailure as broken:
+            said = str(broken)
+            if AT_STAKE not in said:
+                raise
+            answer = later = self._recover(bundle, names, AnsibleConnectionFailure(said.replace(AT_STAKE, "")))
+        else:
+            later = self._get_in_again(bundle) if answer.facts.get("unconfirmed") is True else answer
+        return result | _told(names, answer, _taken_back(bundle, later))
 
-    def _get_in_again(self, bundle: Mapping[str, Any]) -> None:
-        """Confirm a change of the way in, over a new connection: the one that is open proves nothing any more."""
+    def _recover(self, bundle: Mapping[str, Any], names: Sequence[str], broken: AnsibleConnectionFailure) -> Answer:
+        """The answer that was lost with its session, from the laptop's ledger.
+
+        A laptop whose lid was closed has not been cut off by the change: it is unreachable, as the session said.
+        """
+        try:
+            later = self._get_in_again(bundle)
+        except AnsibleActionFail:
+            raise broken from None
+        answer = _reconstructed(bundle, names, later)
+        if _taken_back(bundle, later) or all(part.outcome == Outcome.CHANGED for part in answer.components):
+            return answer
+        raise broken
+
+    def _get_in_again(self, bundle: Mapping[str, Any]) -> Answer:
+        """Confirm a change of the way in, over a new connection: the one that is open proves nothing any more.
+
+        Returns what the laptop says once the change is confirmed or taken back.
+        """
         deadline = time.monotonic() + AGAIN_SECONDS
-        while True:
+        while time.monotonic() < deadline:
+            time.sleep(AGAIN_PAUSE)
             self._connection.reset()
             with suppress(AnsibleConnectionFailure, AnsibleActionFail):
-                if self._ask("probe", bundle, []).facts.get("unconfirmed") is False:
-                    return
-            if time.monotonic() > deadline:
-                raise AnsibleActionFail(SHUT_OUT)
-            time.sleep(AGAIN_PAUSE)
+                answer = self._ask("probe", bundle, [])
+                if answer.facts.get("unconfirmed") is False:
+                    return answer
+        raise AnsibleActionFail(SHUT_OUT)
 
     def _begin(self, bundle: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         answer = self._ask("begin", bundle, names)
@@ -173,8 +198,45 @@ def _given_up(names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _told(names: Sequence[str], answer: Answer) -> dict[str, Any]:
-    parts = [part for part in answer.components if part.name in names]
+def _reconstructed(bundle: Mapping[str, Any], names: Sequence[str], later: Answer) -> Answer:
+    """What a laptop would have answered whose session broke: its ledger has the digests of what is done."""
+    held = {part.name: part.digest for part in later.components}
+    blank = ComponentAnswer(name="", digest="", outcome=str(Outcome.CHANGED), changes=(), error="", diff="")
+    undone = replace(blank, outcome=str(Outcome.DEFERRED), error="the session broke before it was done")
+    parts = [
+        replace(blank, name=name, digest=digest) if held.get(name) == digest else replace(undone, name=name)
+        for name, digest in ((name, _component(bundle, name)["digest"]) for name in names)
+    ]
+    return replace(later, components=tuple(parts))
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What a laptop took back of what this very rollout had made of it."""
+
+    components: frozenset[str]
+    outcome: Outcome
+    why: str
+
+    def __bool__(self) -> bool:
+        return bool(self.components)
+
+
+def _taken_back(bundle: Mapping[str, Any], later: Answer) -> TakenBack:
+    """What the laptop says of it. One that was started again by somebody waits: that is no fault of the change."""
+    told = later.facts.get("undone")
+    if not isinstance(told, dict) or told.get("generation") != bundle["generation"]:
+        return TakenBack(frozenset(), Outcome.UNCHANGED, "")
+    components = told.get("components")
+    return TakenBack(
+        frozenset(map(str, components)) if isinstance(components, list) else frozenset(),
+        Outcome.DEFERRED if told.get("booting") is True else Outcome.ROLLED_BACK,
+        f"taken back: {told.get('reason')}",
+    )
+
+
+def _told(names: Sequence[str], answer: Answer, taken_back: TakenBack) -> dict[str, Any]:
+    parts = [_as_it_is(part, taken_back) for part in answer.components if part.name in names]
     missing = sorted(set(names) - {part.name for part in parts})
     if answer.error or missing:
         raise AnsibleActionFail(safe(answer.error or f"the laptop's answer lacks {', '.join(missing)}", limit=400))
@@ -188,6 +250,12 @@ def _told(names: Sequence[str], answer: Answer) -> dict[str, Any]:
     if diff := "".join(part.diff for part in parts):
         told["diff"] = [{"prepared": "\n".join(map(safe, diff.split("\n")))}]
     return told
+
+
+def _as_it_is(part: ComponentAnswer, taken_back: TakenBack) -> ComponentAnswer:
+    if part.name not in taken_back.components:
+        return part
+    return replace(part, outcome=str(taken_back.outcome), digest="", error=taken_back.why)
 
 
 def _told_of(part: ComponentAnswer) -> dict[str, Any]:

@@ -22,9 +22,9 @@ description:
   - The only output of mvpc's own runs, which use it as their C(stdout_callback).
   - Every line has C(event) and C(at) (UTC). C(start) has nothing else, C(finish) has C(hosts), the number of laptops
     that were tried. C(result) is one component of a laptop and has C(host), C(component), C(outcome) (V(changed),
-    V(unchanged), V(deferred), V(failed) or V(needs_repair)), C(changes), C(digest) and C(error). C(lost) is a laptop of
-    which nothing more will come, and has C(host), C(outcome) (V(failed) or V(unreachable)) and C(error). C(trouble) has
-    C(host) and C(text); it is a failure of another task or a warning of Ansible.
+    V(unchanged), V(deferred), V(failed), V(rolled_back) or V(needs_repair)), C(changes), C(digest) and C(error).
+    C(lost) is a laptop of which nothing more will come, and has C(host), C(outcome) (V(failed) or V(unreachable)) and
+    C(error). C(trouble) has C(host) and C(text); it is a failure of another task or a warning of Ansible.
   - Lists and texts are cut, so that no laptop can fill a disk.
 options:
   descriptor:

@@ -56,7 +56,8 @@ mvpc_components:
       description: Name of the component.
       type: str
     outcome:
-      description: One of V(changed), V(unchanged), V(deferred) (another package run is at work), V(failed) and
+      description: One of V(changed), V(unchanged), V(deferred) (another package run is at work), V(failed),
+        V(rolled_back) (the laptop took it back, since nobody got in any more or what had worked did so no more) and
         V(needs_repair) (dpkg is in a state that a person must see to).
       type: str
     changes:

@@ -1,0 +1,20 @@
+"""How the laptop's tools are asked and told."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+SETTLED, MANIFEST, UNDONE = "settled", "manifest.json", "undone.json"
+"""Files in the folder of the way back: the change has settled; what is to be restored; what was taken back."""
+
+
+def run(argv: Sequence[str], *, stdin: str = "", seconds: float = 60) -> tuple[int, str]:
+    """Exit code and output of a command, errors after the rest; 127 when there is none, 124 when it did not end."""
+    try:
+        ran = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
+    except OSError as error:
+        return 127, str(error.strerror)
+    except subprocess.TimeoutExpired:
+        return 124, f"{argv[0]} did not end within {seconds:.0f} s"
+    return ran.returncode, ran.stdout + ran.stderr
