@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mvpc.model import ComponentResult, PlannedRing
+from mvpc.text import first_line
+
+_REASON = 200
+"""Characters of what the first failure says."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -14,6 +18,8 @@ class Tally:
 
     ring: PlannedRing
     failed: set[str] = field(default_factory=set)
+    first: ComponentResult | None = None
+    """What failed first."""
     waiting: set[str] = field(default_factory=set)
     verified: int = 0
 
@@ -21,6 +27,7 @@ class Tally:
         """Take one more result into account."""
         if result.outcome.is_bad:
             self.failed.add(result.device)
+            self.first = self.first or result
         elif result.outcome.waits:
             self.waiting.add(result.device)
 
@@ -31,7 +38,9 @@ def trip(tally: Tally) -> str:
     if failed <= gate.max_failed and failed * 100 <= gate.max_failed_percent * total:
         return ""
     limit = f"{gate.max_failed_percent:g} % or {gate.max_failed}"
-    return f"{failed} of {total} devices failed in ring {tally.ring.name}; the limit is {limit}"
+    words = f"{failed} of {total} devices failed in ring {tally.ring.name}; the limit is {limit}"
+    why = first_line(tally.first.error)[:_REASON] if tally.first else ""
+    return f"{words}; {tally.first.device}, {tally.first.component}: {why}" if tally.first and why else words
 
 
 @dataclass(frozen=True, slots=True)
