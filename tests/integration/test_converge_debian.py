@@ -382,6 +382,16 @@ def test_without_room_on_the_disk_nothing_is_begun(debian):
     assert debian.apply(sshd("LoginGraceTime 47\n")).error == ""
 
 
+def test_with_a_full_boot_partition_no_package_is_begun(debian):
+    debian.sh("mkdir -p /boot; mount -t tmpfs -o size=60m tmpfs /boot")
+    failed = debian.apply(Package(name="mvpc-test-one"))
+
+    assert re.fullmatch(r"/boot: only \d\d MB free, 100 needed: remove old kernels", failed.error)
+    assert debian.apply(sshd("LoginGraceTime 47\n")).error == ""
+    debian.sh("umount /boot")
+    assert debian.apply(Package(name="mvpc-test-one")).error == ""
+
+
 def test_a_half_installed_package_is_repaired(debian):
     debian.apply(Package(name="mvpc-test-one"))
     debian.sh("sed -i '/^Package: mvpc-test-one$/,/^$/s/^Status: .*/Status: install ok unpacked/' /var/lib/dpkg/status")

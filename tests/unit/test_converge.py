@@ -1090,6 +1090,15 @@ def test_without_inodes_nothing_is_begun(laptop):
     assert not laptop.path(SSHD).exists()
 
 
+def test_a_boot_partition_without_room_keeps_packages_away_and_nothing_else(laptop):
+    laptop.put("/boot/vmlinuz", "")
+    laptop.room["/boot"], laptop.inodes["/boot"] = 99, 0
+    assert apply(laptop, package("vim"))["error"] == "/boot: only 99 MB free, 100 needed: remove old kernels"
+    assert apply(laptop, file())["error"] == ""
+    laptop.room["/boot"] = 100
+    assert apply(laptop, package("vim"))["error"] == ""
+
+
 def test_a_full_disk_does_not_stop_what_needs_no_room(laptop):
     apply(laptop, *EVERYTHING)
     laptop.room = {"/": 0, "/var": 0}

@@ -18,7 +18,7 @@ from mvpc.device.converge.files import (
 )
 from mvpc.device.converge.guard import Stake
 from mvpc.device.converge.ledger import Entry
-from mvpc.device.converge.machine import Machine
+from mvpc.device.converge.machine import Machine, look
 from mvpc.device.converge.packagelocks import await_package_locks
 from mvpc.device.converge.packages import missing_packages, needless_packages, package_steps, transact_together
 from mvpc.device.converge.refusing import refuse_bad_way_in
@@ -54,6 +54,8 @@ PHASES = (
 
 ROOM_MB = 200
 """Free on / and /var before packages or files are put there."""
+BOOT_MB = 100
+"""Free on /boot before packages are put anywhere; usually a small file system of its own."""
 ROOM_FILES = 2000
 """The same in files: a small package has some, an office suite thousands."""
 
@@ -139,6 +141,9 @@ def preflight(walk: Walk) -> None:
     short = no_room(walk.machine)
     if short and takes_room(walk):
         raise Failure(short)
+    short = no_room_to_boot(walk.machine)
+    if short and missing_packages(walk):
+        raise Failure(short)
     refuse_bad_way_in(walk)
     if missing_packages(walk) or needless_packages(walk):
         await_package_locks(walk.machine)
@@ -153,6 +158,14 @@ def no_room(machine: Machine) -> str:
         if files < ROOM_FILES:
             return f"{place}: only {files} files (inodes) free, {ROOM_FILES} needed"
     return ""
+
+
+def no_room_to_boot(machine: Machine) -> str:
+    """Too little room for the initramfs that many a package has made anew, since it is written beside the old one."""
+    if look(machine.path("/boot")) is None:
+        return ""
+    megabytes, _ = machine.free("/boot")
+    return f"/boot: only {megabytes} MB free, {BOOT_MB} needed: remove old kernels" if megabytes < BOOT_MB else ""
 
 
 def takes_room(walk: Walk) -> bool:
