@@ -42,6 +42,14 @@ RemainAfterExit=yes
 ExecStart=/bin/sh -c 'cat /etc/ssh/ssh_host_ecdsa_key.pub >/dev/ttyS1'
 """
 
+_PATIENCE = """\
+# On a busy controller an emulated processor needs minutes for what takes seconds elsewhere: without its cable, which is
+# waited for 90 seconds at most, the laptop would never be reached.
+[Manager]
+DefaultDeviceTimeoutSec=15min
+DefaultTimeoutStartSec=10min
+"""
+
 AIR = "air"
 """The network namespace of the second radio, where an access point may stand."""
 
@@ -74,6 +82,7 @@ def add_vm_files(root: Path, laptop: Laptop, network: Network) -> None:
         "address": f"{laptop.address}/{network.addresses.prefixlen}",
     }
     _write(root / "etc/systemd/network/10-lab.link", _LINK.format_map(meaning))
+    _write(root / "etc/systemd/system.conf.d/lab.conf", _PATIENCE)
     for name, text in _UNITS.items():
         _write(root / "etc/systemd/system" / name, text.format_map(meaning))
         wanted = root / "etc/systemd/system/multi-user.target.wants" / name

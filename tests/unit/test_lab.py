@@ -345,6 +345,7 @@ def test_a_virtual_machine_gets_its_address_and_tells_its_host_key_at_boot(boota
     units = root / "etc/systemd/system"
     assert "ip address replace 10.77.0.11/24 dev host0" in (units / "mvpc-lab-network.service").read_text()
     assert "Before=ssh.service" in (units / "mvpc-lab-host-key.service").read_text()
+    assert "DefaultDeviceTimeoutSec=15min" in (root / "etc/systemd/system.conf.d/lab.conf").read_text()
     wanted = sorted(path.name for path in (units / "multi-user.target.wants").iterdir())
     assert wanted == ["mvpc-lab-air.service", "mvpc-lab-host-key.service", "mvpc-lab-network.service"]
 
