@@ -187,6 +187,9 @@ class Laptop(Machine):
         if verb in {"start", "try-restart", "try-reload-or-restart"} and unit.active:
             unit.loaded = read_text(self.path(self.reads.get(name, "/nowhere")))
 
+    def _journalctl(self, _words: list[str], _stdin: str) -> Ran:
+        return Ran(0)
+
     def _nmcli(self, words: list[str], _stdin: str) -> Ran:
         if "--offline" in words:
             return self.offline
@@ -823,6 +826,16 @@ def test_a_unit_that_does_not_exist_is_fine_only_when_nobody_wants_it(laptop):
 def test_a_unit_that_does_not_stay_up_fails_its_component(laptop):
     laptop.broken = {"systemctl start": Ran(0)}
     assert apply(laptop, unit())["error"] == "still so after the change: unit cups.service is stopped"
+
+
+def test_a_unit_that_cannot_start_is_quoted(laptop):
+    laptop.broken = {
+        "systemctl start": Ran(1, err="Job failed. See journalctl."),
+        "journalctl": Ran(0, "no such key\n"),
+    }
+    assert apply(laptop, unit())["error"] == "cups.service: no such key"
+    laptop.broken["journalctl"] = Ran(0)
+    assert apply(laptop, unit())["error"] == "systemctl start: Job failed. See journalctl."
 
 
 # --- notifications ---------------------------------------------------------------------------

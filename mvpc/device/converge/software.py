@@ -63,6 +63,6 @@ def complaint(machine: Machine, check: Check, left: float) -> str:
 
 
 def first_line(*texts: str) -> str:
-    """The first line that says something."""
+    """The first line with a word in it; GLib begins what it says with stars on a line of their own."""
     lines = (line.strip() for text in texts for line in text.splitlines())
-    return next(filter(None, lines), "nothing was printed")
+    return next((line for line in lines if any(map(str.isalnum, line))), "nothing was printed")

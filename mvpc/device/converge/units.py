@@ -9,8 +9,11 @@ from mvpc.device.converge.machine import NOT_FOUND, Machine, read_text, run_well
 from mvpc.device.converge.observed import UnitState
 from mvpc.device.converge.resources import Unit
 from mvpc.device.converge.walk import Walk
-from mvpc.device.converge.words import Failure, Step
+from mvpc.device.converge.words import Failure, Step, gist
 
+UNIT_SECONDS = 1200
+"""How long a unit may take to start: systemd itself gives up after 90 s, unless it is one that runs once and brings a
+lot along, such as Flatpaks over a slow tunnel."""
 EARLY = ("daemon-reload", "connections", "hostname", "dconf")
 """What units and NetworkManager must have heard before they are looked at."""
 
@@ -58,7 +61,7 @@ def running_steps(walk: Walk, unit: Unit, now: UnitState) -> Iterator[Step]:
 
 def systemctl(walk: Walk, unit: Unit, found: str, done: str, *verb: str) -> Step:
     """The step that one systemctl command is."""
-    act = partial(run_well, walk.machine, "systemctl", *verb, "--", unit.name, timeout=180)
+    act = partial(control, walk.machine, unit.name, *verb)
     takes = unit.identity if verb[0] in {"enable", "mask"} else ""
     return Step(f"{unit.identity} {found}", f"{unit.identity} {done}", act, takes=takes, unit=unit.name)
 
@@ -107,4 +110,15 @@ def notify(machine: Machine, word: str) -> None:
             raise Failure("nmcli connection reload failed")
     else:
         command = {"reload": "try-reload-or-restart", "restart": "try-restart"}[verb]
-        run_well(machine, "systemctl", command, "--", unit, timeout=180)
+        control(machine, unit, command)
+
+
+def control(machine: Machine, unit: str, *verb: str) -> None:
+    """One command to systemd; raises Failure with the last words of the unit itself, of which systemd says nothing."""
+    try:
+        run_well(machine, "systemctl", *verb, "--", unit, timeout=UNIT_SECONDS)
+    except Failure as problem:
+        machine.run(["journalctl", "--sync"])  # what it has just said may not be written yet
+        last = ("--quiet", "--since=-30min", "--lines=1", "--output=cat")
+        said = machine.run(["journalctl", *last, f"_SYSTEMD_UNIT={unit}"]).out
+        raise Failure(f"{unit}: {gist(said)}" if said.strip() else str(problem)) from None
