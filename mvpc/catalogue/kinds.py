@@ -96,6 +96,16 @@ DesktopFile = Annotated[
 ]
 IconName = Annotated[str, Kind("an icon name or path", "folder-remote", r"^[A-Za-z0-9._/@+-]+$")]
 MimeType = Annotated[str, Kind("a MIME type", "application/pdf", r"^[a-z]+(?:-[a-z]+)*/[A-Za-z0-9][A-Za-z0-9.+_-]*$")]
+AppId = Annotated[
+    str,
+    Kind(
+        "a name of a Flatpak application",
+        "org.libreoffice.LibreOffice",
+        r"^(?:[A-Za-z_][A-Za-z0-9_]*\.){2,}[A-Za-z_][A-Za-z0-9_-]*$",
+    ),
+]
+RemoteName = Annotated[str, Kind("a name of a Flatpak remote", "mv", r"^[a-z][a-z0-9-]{0,40}$")]
+Branch = Annotated[str, Kind("a Flatpak branch", "stable", r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 Arguments = Annotated[tuple[Words, ...], BeforeValidator(as_tuple)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(as_tuple)]

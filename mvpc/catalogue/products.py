@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from mvpc.catalogue.kinds import (
+    AppId,
+    Branch,
     DesktopFile,
     FilePath,
     Function,
@@ -23,6 +25,7 @@ from mvpc.catalogue.kinds import (
     Presence,
     ProductNames,
     Release,
+    RemoteName,
     SettingName,
     Text,
     UnitNames,
@@ -116,17 +119,69 @@ class Product(StrictModel):
         return {}
 
 
-class PackagedProduct(Product):
-    """A product made of packages of the distribution."""
+class Program(Product):
+    """What products say that are installed on the laptop, from wherever they come."""
 
-    kind: Literal["package"] = "package"
-    """package, web or kit; package where nothing is written."""
     function: Function
     """What it is for at a workplace."""
     licence: Licence
     """SPDX licence expression (spdx.org/licenses)."""
     source: Url
     """Where the product comes from: its own site."""
+    units: UnitNames = ()
+    """systemd units that must run where the product is present."""
+    settings: Mapping[SettingName, Setting] = {}
+    """What profiles may say about it."""
+    files: Annotated[tuple[FileTemplate, ...], BeforeValidator(as_tuple)] = ()
+    """Files that carry its settings to the laptop."""
+    desktop: DesktopFile | None = None
+    """Its entry in the menu of programs, which it brings along."""
+    opens: MimeTypes = ()
+    """Types of files and addresses that it opens."""
+    autostart: bool = False
+    """Whether it starts when somebody logs in, unless a profile says otherwise."""
+    verify: Annotated[tuple[Verify, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    """How a laptop shows that it works; every command must succeed."""
+
+    @property
+    def own_settings(self) -> Mapping[str, Setting]:
+        """Its settings by name."""
+        return self.settings
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """State, and whether it comes first and starts at log-in where that has a meaning."""
+        fields = super().fields
+        if self.desktop and self.opens:
+            fields["preferred"] = bool | None, Field(None, description="Whether it opens its files before all others.")
+        if self.desktop:
+            start = Field(None, description="Whether it starts when somebody logs in.")
+            fields["autostart"] = bool | None, start
+        return fields
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Everything that decides what lands on a laptop, by key of the file."""
+        lists = {"units": self.units, "opens": self.opens}
+        files = {f"files.{each.path}": f"content {_mark(each.content)}" for each in self.files}
+        return {key: ", ".join(names) for key, names in lists.items()} | files
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        findings = name_findings(self.settings)
+        if self.opens and not self.desktop:
+            findings.append(Finding(("opens",), "needs desktop, the entry that opens them", "Add it"))
+        if self.autostart and not self.desktop:
+            findings.append(Finding(("autostart",), "needs desktop, the entry that is started", "Add it"))
+        refuse_all(findings)
+        return self
+
+
+class PackagedProduct(Program):
+    """A product made of packages of the distribution."""
+
+    kind: Literal["package"] = "package"
+    """package, flatpak, web or kit; package where nothing is written."""
     packages: PackageNames
     """Debian packages that make up the product."""
     releases: Mapping[Release, PackageNames] = {}
@@ -135,20 +190,6 @@ class PackagedProduct(Product):
     """Packages of a language: translations, dictionaries, help. Laptops get those of `base.languages`."""
     pins: PackageNames = ()
     """Packages that a pinned version means, where not all of `packages` have the same one."""
-    units: UnitNames = ()
-    """systemd units that must run where the product is present."""
-    settings: Mapping[SettingName, Setting] = {}
-    """What profiles may say about it."""
-    files: Annotated[tuple[FileTemplate, ...], BeforeValidator(as_tuple)] = ()
-    """Files that carry its settings to the laptop."""
-    desktop: DesktopFile | None = None
-    """Its entry in the menu of programs, which comes with the packages."""
-    opens: MimeTypes = ()
-    """Types of files and addresses that it opens."""
-    autostart: bool = False
-    """Whether it starts when somebody logs in, unless a profile says otherwise."""
-    verify: Annotated[tuple[Verify, ...], BeforeValidator(as_tuple), Field(min_length=1)]
-    """How a laptop shows that it works; every command must succeed."""
 
     def packages_for(self, os: str, languages: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Package names on one operating system (`debian-13`), with those of the languages; none: not there."""
@@ -160,49 +201,51 @@ class PackagedProduct(Product):
         return self.pins or self.releases.get(os, self.packages)
 
     @property
-    def own_settings(self) -> Mapping[str, Setting]:
-        """Its settings by name."""
-        return self.settings
-
-    @property
     def fields(self) -> dict[str, Any]:
-        """State, pinned versions, and whether it comes first and starts at log-in where that has a meaning."""
+        """What every program has, and pinned versions."""
         pin: Any = Field({}, description="Exact version for each release that has one; nothing means the newest.")
-        fields = {**super().fields, "version": (Versions, pin)}
-        if self.desktop and self.opens:
-            fields["preferred"] = bool | None, Field(None, description="Whether it opens its files before all others.")
-        if self.desktop:
-            start = Field(None, description="Whether it starts when somebody logs in.")
-            fields["autostart"] = bool | None, start
-        return fields
+        return {**super().fields, "version": (Versions, pin)}
 
     @property
     def contents(self) -> dict[str, str]:
         """Everything that decides what lands on a laptop, by key of the file."""
-        lists = {"packages": self.packages, "units": self.units, "opens": self.opens}
+        lists = {"packages": self.packages}
         lists |= {f"releases.{release}": names for release, names in self.releases.items()}
         lists |= {f"locales.{language}": names for language, names in self.locales.items()}
-        files = {f"files.{each.path}": f"content {_mark(each.content)}" for each in self.files}
-        return {key: ", ".join(names) for key, names in lists.items()} | files
+        return {key: ", ".join(names) for key, names in lists.items()} | super().contents
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        findings = name_findings(self.settings)
-        if self.opens and not self.desktop:
-            findings.append(Finding(("opens",), "needs desktop, the entry that opens them", "Add it"))
-        if self.autostart and not self.desktop:
-            findings.append(Finding(("autostart",), "needs desktop, the entry that is started", "Add it"))
-        if strangers := sorted({*self.pins} - {*self.packages, *(p for each in self.releases.values() for p in each)}):
-            findings.append(Finding(("pins",), f"{strangers[0]} is none of its packages", "Correct the name"))
-        refuse_all(findings)
+    def _pins_its_own_packages(self) -> Self:
+        own = {*self.packages, *(name for each in self.releases.values() for name in each)}
+        strangers = sorted({*self.pins} - own)
+        if strangers:
+            refuse_all([Finding(("pins",), f"{strangers[0]} is none of its packages", "Correct the name")])
         return self
+
+
+class FlatpakProduct(Program):
+    """A product that comes as a Flatpak from a remote of the profile (`base.flatpak`)."""
+
+    kind: Literal["flatpak"]
+    """package, flatpak, web or kit."""
+    app: AppId
+    """Name of the application; its menu entry is called so too."""
+    remote: RemoteName
+    """Remote of `base.flatpak.remotes` that it comes from."""
+    branch: Branch = "stable"
+    """Branch of the application that laptops follow."""
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Everything that decides what lands on a laptop, by key of the file."""
+        return {"app": self.app, "remote": self.remote, "branch": self.branch} | super().contents
 
 
 class WebService(Product):
     """A central service that is used in the browser."""
 
     kind: Literal["web"]
-    """package, web or kit."""
+    """package, flatpak, web or kit."""
     function: Function
     """What it is for at a workplace."""
     url: Url
@@ -239,7 +282,7 @@ class Kit(Product):
     """A named set of products that are chosen together."""
 
     kind: Literal["kit"]
-    """package, web or kit."""
+    """package, flatpak, web or kit."""
     products: ProductNames
     """Products that it brings; a profile can still switch off each of them."""
 
@@ -249,7 +292,12 @@ class Kit(Product):
         return {"products": ", ".join(self.products)}
 
 
-KINDS: Mapping[str, type[Product]] = {"package": PackagedProduct, "web": WebService, "kit": Kit}
+KINDS: Mapping[str, type[Product]] = {
+    "package": PackagedProduct,
+    "flatpak": FlatpakProduct,
+    "web": WebService,
+    "kit": Kit,
+}
 
 
 def _mark(text: str) -> str:

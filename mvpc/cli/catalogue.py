@@ -11,7 +11,7 @@ import typer
 
 from mvpc.applications import FOLDER as APPLICATIONS
 from mvpc.applications import load_applications
-from mvpc.catalogue import FUNCTIONS, Kit, PackagedProduct, Product, WebService, load_catalogue
+from mvpc.catalogue import FUNCTIONS, KINDS, Product, Program, WebService, load_catalogue
 from mvpc.cli.console import BAD, OK, print_json, print_table, say
 from mvpc.cli.context import current_project, today
 from mvpc.cli.options import JsonOption
@@ -58,15 +58,12 @@ def list_products(
 
 def function_of(product: Product) -> str:
     """What a product is for; empty for kits, which are for several things."""
-    return product.function if isinstance(product, (PackagedProduct, WebService)) else ""
+    return product.function if isinstance(product, (Program, WebService)) else ""
 
 
 def _summary(product: Product) -> dict[str, str]:
-    kind = next(kind for kind, model in _KINDS.items() if isinstance(product, model))
+    kind = next(kind for kind, model in KINDS.items() if isinstance(product, model))
     return {"name": product.name, "function": function_of(product), "kind": kind, "description": product.description}
-
-
-_KINDS: dict[str, type[Product]] = {"package": PackagedProduct, "web": WebService, "kit": Kit}
 
 
 # --- show ------------------------------------------------------------------------------------
@@ -103,7 +100,20 @@ def show(
 def _facts(product: Product) -> Iterator[tuple[str, str]]:
     """Labels and texts, without what a product does not say."""
     data = product.model_dump(mode="json")
-    for key in ("function", "licence", "source", "url", "packages", "products", "units", "desktop", "opens"):
+    for key in (
+        "function",
+        "licence",
+        "source",
+        "url",
+        "packages",
+        "app",
+        "remote",
+        "branch",
+        "products",
+        "units",
+        "desktop",
+        "opens",
+    ):
         yield key, _listed(data.get(key))
     for group in ("releases", "locales"):
         for name, packages in data.get(group, {}).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mvpc.settings.base import Apt, Base, Day, Ssh, Updates, Window
+from mvpc.settings.base import Apt, Base, Day, FlatpakRemote, Ssh, Updates, Window
 from mvpc.settings.beside import TrustedNetwork
 from mvpc.settings.checking import Report, check, secret_problems
 from mvpc.settings.comparison import Difference, Side, compare
@@ -24,6 +24,7 @@ __all__ = [
     "Difference",
     "Dns",
     "Eap",
+    "FlatpakRemote",
     "Gateway",
     "Ikev2",
     "Profile",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mvpc.catalogue import Language, Presence
+from mvpc.catalogue import Language, Presence, RemoteName
 from mvpc.settings.kinds import (
     Account,
     ArchiveKey,
@@ -58,6 +58,22 @@ class Apt(StrictModel):
     """Mirror of its security updates."""
     sources: Mapping[SourceName, PackageSource] = {}
     """More sources, by name: those of the site itself, or of a product."""
+
+
+class FlatpakRemote(StrictModel):
+    """A repository of Flatpaks, with the key that signs it."""
+
+    url: Url
+    """Where it is; the folder that holds `summary`."""
+    key: ArchiveKey
+    """The OpenPGP key that signs it. There is no way to use a remote that nobody signs."""
+
+
+class Flatpak(StrictModel):
+    """Where Flatpaks come from. Without remotes, laptops get no Flatpaks."""
+
+    remotes: Mapping[RemoteName, FlatpakRemote] = {}
+    """Name -> repository."""
 
 
 class Ssh(StrictModel):
@@ -126,6 +142,8 @@ class Base(StrictModel):
     """NTP servers; none means those of the distribution."""
     apt: Apt = Apt()
     """Package sources."""
+    flatpak: Flatpak = Flatpak()
+    """Second source of programs."""
     ssh: Ssh = Ssh()
     """SSH server."""
     sysctl: Mapping[SysctlName, SysctlValue] = {}

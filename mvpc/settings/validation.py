@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
-from mvpc.catalogue import Product, choose
+from mvpc.catalogue import FlatpakProduct, Product, choose
 from mvpc.errors import InputError, Problem
 from mvpc.localroles import FOLDER, LocalRole
 from mvpc.localroles.variables import variable_findings
@@ -49,7 +49,9 @@ def validate(
     except ValidationError as error:
         problems += problems_of(error, model=Settings, place=merged.place)
     else:
-        problems += [*_admin(merged, settings, admin), *_roles(merged, settings, roles)]
+        problems += _admin(merged, settings, admin)
+        problems += _remotes(merged, settings, catalogue)
+        problems += _roles(merged, settings, roles)
     if problems:
         raise InputError.of(in_order(problems))
     return settings
@@ -65,8 +67,8 @@ def _hidden_characters(merged: Merged) -> Iterator[Problem]:
 
 
 def _may_have_lines(keys: Keys) -> bool:
-    """Keys of package sources: each of their lines is checked, and indented where it is written."""
-    return keys[:3] == ("base", "apt", "sources") and keys[4:] == ("key",)
+    """Keys of sources: each of their lines is checked, and indented or joined where it is written."""
+    return keys[:3] in {("base", "apt", "sources"), ("base", "flatpak", "remotes")} and keys[4:] == ("key",)
 
 
 def _locks(merged: Merged, catalogue: Mapping[str, Product]) -> Iterator[Problem]:
@@ -105,6 +107,17 @@ def _roles(merged: Merged, settings: Settings, roles: Mapping[str, LocalRole] | 
         for finding in variable_findings(roles[name], choice.variables):
             full = (*path, "variables", *finding.path)
             yield Problem(str(merged.place(full)), f"{dotted(full)}: {finding.what}", finding.hint)
+
+
+def _remotes(merged: Merged, settings: Settings, catalogue: Mapping[str, Product]) -> Iterator[Problem]:
+    """Flatpaks whose remote the profile does not name."""
+    remotes = settings.base.flatpak.remotes
+    for name, choice in settings.software.items():
+        product = catalogue[name]
+        if choice.state == "present" and isinstance(product, FlatpakProduct) and product.remote not in remotes:
+            what = f"software.{name}: base.flatpak.remotes has no remote {product.remote}"
+            step = suggestion(product.remote, remotes) or "Add it with its url and key"
+            yield Problem(str(merged.place(("software", name))), what, step)
 
 
 def _admin(merged: Merged, settings: Settings, admin: str) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mvpc.catalogue import PackagedProduct, Product, Verify, WebService
+from mvpc.catalogue import FlatpakProduct, PackagedProduct, Product, Program, Verify, WebService
 from mvpc.model import Device
 from mvpc.releases import Release
 from mvpc.settings import Settings, present
@@ -54,19 +54,19 @@ class Questions:
 class Wish:
     """One product that the profile of a laptop chose."""
 
-    product: PackagedProduct
-    packages: tuple[str, ...]
-    """Every package that must be there."""
-    versioned: tuple[str, ...]
+    product: Program
+    packages: tuple[str, ...] = ()
+    """Every package that must be there. A Flatpak has none: its checks say whether it is there."""
+    versioned: tuple[str, ...] = ()
     """Those whose version counts as the product's."""
-    version: str
+    version: str = ""
     """Exact version that is wanted; empty when any is."""
 
 
 def wishes(
     device: Device, settings: Settings, catalogue: Mapping[str, Product], release: Release | None = None
 ) -> dict[str, Wish]:
-    """Product -> what is wanted of it on a laptop. Services of the web and kits have no packages and are left out.
+    """Product -> what is wanted of it on a laptop. Services of the web and kits are not installed, and left out.
 
     Args:
         device: the laptop.
@@ -87,6 +87,8 @@ def wishes(
                 versioned=versioned,
                 version=choice.version.get(device.os) or released,
             )
+        elif choice.state == "present" and isinstance(product, FlatpakProduct):
+            found[name] = Wish(product=product)
     return found
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from mvpc.catalogue import FUNCTIONS, PackagedProduct, Product
+from mvpc.catalogue import FUNCTIONS, PackagedProduct, Product, Program
 from mvpc.model import Device, Reach, SoftwareSeen
 from mvpc.software.questions import Wish
 from mvpc.software.versions import version_key
@@ -162,8 +162,8 @@ class Trial:
 def trial(scope: str, laptops: Sequence[LaptopSoftware], catalogue: Mapping[str, Product]) -> Trial:
     """Add up what laptops said; products in the order of their functions."""
     answered = [each.seen.answered for each in laptops if each.seen and each.seen.answered]
-    packaged = {name: each for name, each in catalogue.items() if isinstance(each, PackagedProduct)}
-    figures = [_figures(name, product, laptops) for name, product in packaged.items()]
+    programs = {name: each for name, each in catalogue.items() if isinstance(each, Program)}
+    figures = [_figures(name, product, laptops) for name, product in programs.items()]
     shown = [each for each in figures if each.chosen or each.unchosen]
     return Trial(
         scope=scope,
@@ -176,7 +176,7 @@ def trial(scope: str, laptops: Sequence[LaptopSoftware], catalogue: Mapping[str,
     )
 
 
-def _figures(name: str, product: PackagedProduct, laptops: Sequence[LaptopSoftware]) -> ProductFigures:
+def _figures(name: str, product: Program, laptops: Sequence[LaptopSoftware]) -> ProductFigures:
     choosing = [each for each in laptops if name in each.wanted and each.askable]
     versions = [(each.wanted[name].version, each.installed(each.wanted[name])) for each in choosing]
     installed = Counter(found for _, found in versions if found)
@@ -194,8 +194,8 @@ def _figures(name: str, product: PackagedProduct, laptops: Sequence[LaptopSoftwa
     )
 
 
-def _is_there(product: PackagedProduct, laptop: LaptopSoftware) -> bool:
-    names = product.packages_for(laptop.device.os)
+def _is_there(product: Program, laptop: LaptopSoftware) -> bool:
+    names = product.packages_for(laptop.device.os) if isinstance(product, PackagedProduct) else ()
     return bool(names and laptop.seen) and all(name in laptop.seen.packages for name in names)  # type: ignore[union-attr]
 
 

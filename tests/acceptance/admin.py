@@ -162,7 +162,7 @@ class Admin:
                 )
             )
 
-    def on(self, laptop: str, command: str, *, check: bool = True) -> str:
+    def on(self, laptop: str, command: str, *, check: bool = True, timeout_s: float = 60) -> str:
         """Run a command on a laptop with the system's own ssh, believing only the host key of the inventory."""
         known = self.root / f"known-{laptop}"
         known.write_text(f"{self.addresses[laptop]} {self.host_keys[laptop]}\n")
@@ -173,7 +173,7 @@ class Admin:
             ["ssh", "-F", "none", *flags, "-i", str(key), f"mvpc-admin@{self.addresses[laptop]}", command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout_s,
             check=False,
         )
         assert done.returncode == 0 or not check, f"{laptop}: {command}: {done.stderr}"

@@ -8,16 +8,32 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from mvpc.catalogue import load_catalogue
+from mvpc.catalogue import FlatpakProduct, Verify, load_catalogue
 from mvpc.errors import InputError
-from mvpc.model import File, Package, Resource
+from mvpc.model import File, Package, Resource, Unit
 from mvpc.profiles import merge, read_layer
 from mvpc.render.software import resources
 from mvpc.settings import validate
 from mvpc.testing import a_device
 
 PROJECT = Path(__file__).parents[2]
-CATALOGUE = load_catalogue(PROJECT)
+HELLO = FlatpakProduct(
+    name="Hello",
+    description="Says hello.",
+    kind="flatpak",
+    function="office",
+    licence="MIT",
+    source="https://hello.mv.example/",
+    app="example.mv.Hello",
+    remote="mv",
+    desktop="example.mv.Hello.desktop",
+    opens=("text/plain",),
+    autostart=True,
+    verify=(Verify(argv=("flatpak", "info", "example.mv.Hello")),),
+)
+CATALOGUE = {**load_catalogue(PROJECT), "hello": HELLO}
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ9\nbXkga2V5\n=Ab1C\n-----END PGP PUBLIC KEY BLOCK-----\n"
+REMOTES = {"remotes": {name: {"url": f"https://{name}.mv.example/", "key": KEY} for name in ("mv", "other")}}
 FIREFOX = "/etc/firefox/policies/policies.json"
 
 
@@ -236,7 +252,46 @@ def test_the_preferred_program_opens_a_type_of_file_first(rendered: Any):
     assert "\napplication/pdf=xpdf.desktop;org.kde.okular.desktop;\n" in defaults
 
 
+def test_a_program_starts_at_log_in_by_itself_where_the_catalogue_says_so(rendered: Any):
+    entry = "/etc/xdg/autostart/mvpc-example.mv.Hello.desktop"
+    started = files(rendered({"hello": "present"}, flatpak=REMOTES))[entry]
+    assert started.target == "/var/lib/flatpak/exports/share/applications/example.mv.Hello.desktop"
+    assert entry not in files(rendered({"hello": {"state": "present", "autostart": False}}, flatpak=REMOTES))
+
+
 def test_a_program_starts_at_log_in_where_the_profile_says_so(rendered: Any):
     found = files(rendered({"thunderbird": {"state": "present", "autostart": True}}))
     assert found["/etc/xdg/autostart/mvpc-thunderbird.desktop"].target == "/usr/share/applications/thunderbird.desktop"
     assert not [path for path in files(rendered({"thunderbird": "present"})) if path.startswith("/etc/xdg/autostart")]
+
+
+# --- Flatpaks --------------------------------------------------------------------------------
+
+
+def test_a_flatpak_brings_what_installs_it_with_the_remote_that_it_needs(rendered: Any):
+    found = rendered({"hello": "present"}, flatpak=REMOTES)
+    wanted = json.loads(files(found)["/etc/mvpc/flatpaks.json"].content)
+    assert wanted == {
+        "remotes": {"mv": {"url": "https://mv.mv.example/", "key": "mDMEZ9bXkga2V5"}},
+        "apps": {"example.mv.Hello": {"remote": "mv", "branch": "stable"}},
+    }
+    assert packages(found)["flatpak"].present
+    assert {each.name for each in found if isinstance(each, Unit)} == {
+        "mvpc-flatpaks.service",
+        "mvpc-flatpaks-update.timer",
+    }
+
+
+@pytest.mark.parametrize("software", [{}, {"hello": "absent"}])
+def test_a_laptop_without_flatpaks_gets_nothing_of_all_that(rendered: Any, software: Any):
+    assert "flatpak" not in str(rendered(software, flatpak=REMOTES))
+
+
+def test_a_flatpak_opens_its_files_like_any_program(rendered: Any):
+    found = files(rendered({"hello": "present"}, flatpak=REMOTES))
+    assert "text/plain=example.mv.Hello.desktop;" in found["/etc/xdg/mimeapps.list"].content
+
+
+def test_a_remote_that_the_profile_does_not_name_is_an_error(rendered: Any):
+    with pytest.raises(InputError, match=r"software\.hello: base\.flatpak\.remotes has no remote mv"):
+        rendered({"hello": "present"})

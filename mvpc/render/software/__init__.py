@@ -10,6 +10,7 @@ from mvpc.model import Device, File, Resource, Unit
 from mvpc.releases import Release
 from mvpc.render.software.chosen import Chosen, chosen_from
 from mvpc.render.software.entries import menu_entries
+from mvpc.render.software.flatpaks import flatpaks
 from mvpc.render.software.packages import packages
 from mvpc.render.software.policies import policies
 from mvpc.settings import Settings
@@ -35,13 +36,14 @@ def resources(
     try:
         files = _each_once([*policies(chosen), *menu_entries(chosen)])
         versions = {each.package: each.version for each in pins(device, settings, catalogue, release)}
-        return (*packages(chosen, device.os, versions), *files, *_units(chosen))
+        second = flatpaks(chosen, settings.base.flatpak.remotes)
+        return (*packages(chosen, device.os, versions), *files, *_units(chosen), *second)
     except InputError as error:
         raise InputError(error.problems[0].what, where=device.hostname, hint=error.problems[0].hint) from error
 
 
 def _units(chosen: Chosen) -> Iterator[Unit]:
-    names = {unit for product, _ in chosen.packaged.values() for unit in product.units}
+    names = {unit for product, _ in chosen.programs.values() for unit in product.units}
     yield from (Unit(name=name) for name in sorted(names))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mvpc.catalogue import FlatpakProduct
 from mvpc.model import File
 from mvpc.render.software.chosen import Chosen
+from mvpc.render.software.flatpaks import EXPORTS
 from mvpc.render.template import fill
 
 _ENTRIES = "/usr/share/applications"
@@ -24,9 +26,11 @@ def menu_entries(chosen: Chosen) -> Iterator[File]:
             icon=service.icon,
         )
         yield File(path=f"{_ENTRIES}/mvpc-{name}.desktop", content=entry)
-    for product, choice in chosen.packaged.values():
-        if product.desktop and choice.autostart:
-            yield File(path=f"{_AUTOSTART}/mvpc-{product.desktop}", target=f"{_ENTRIES}/{product.desktop}")
+    for product, choice in chosen.programs.values():
+        starts = product.autostart if choice.autostart is None else choice.autostart
+        if product.desktop and starts:
+            folder = EXPORTS if isinstance(product, FlatpakProduct) else _ENTRIES
+            yield File(path=f"{_AUTOSTART}/mvpc-{product.desktop}", target=f"{folder}/{product.desktop}")
     if defaults := _defaults(chosen):
         yield File(path=_MIME, content=fill("mimeapps", defaults=defaults))
 
@@ -34,7 +38,7 @@ def menu_entries(chosen: Chosen) -> Iterator[File]:
 def _defaults(chosen: Chosen) -> dict[str, list[str]]:
     """Type of file -> entries of programs that open it, the preferred one first (mime-apps-spec 1.0.1)."""
     found: dict[str, list[str]] = {}
-    for product, choice in chosen.packaged.values():
+    for product, choice in chosen.programs.values():
         for kind in product.opens:
             entries = found.setdefault(kind, [])
             entries.insert(0 if choice.preferred else len(entries), product.desktop or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mvpc.catalogue import Choice, FileTemplate, PackagedProduct
+from mvpc.catalogue import Choice, FileTemplate, Program
 from mvpc.errors import InputError
 from mvpc.model import File
 from mvpc.render.formats import BadTemplateError, written
@@ -19,7 +19,7 @@ def policies(chosen: Chosen) -> Iterator[File]:
     """One file for every template of every chosen product; raises InputError when a template fails."""
     found = [
         _file(name, template, values(product, choice, chosen))
-        for name, (product, choice) in chosen.packaged.items()
+        for name, (product, choice) in chosen.programs.items()
         for template in product.files
     ]
     yield from found
@@ -28,7 +28,7 @@ def policies(chosen: Chosen) -> Iterator[File]:
         yield File(path=_DCONF_PROFILE, content="user-db:user\nsystem-db:local\n", notify=("dconf",))
 
 
-def values(product: PackagedProduct, choice: Choice, chosen: Chosen) -> dict[str, Any]:
+def values(product: Program, choice: Choice, chosen: Chosen) -> dict[str, Any]:
     """What the templates of a product know: its settings, and what the profile chose besides."""
     services = [
         {"name": service.name, "url": each.settings["url"], "certificates": list(service.certificates)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mvpc.catalogue import PackagedProduct, Product, Setting, place_in
+from mvpc.catalogue import Product, Program, Setting, place_in
 from mvpc.errors import Problem
 from mvpc.render.formats import BadTemplateError, written
 
@@ -26,11 +26,11 @@ _SERVICE = {"name": 'A "service" & more', "url": "https://www.mv.example/", "cer
 def template_problems(root: Path, catalogue: Mapping[str, Product]) -> Iterator[Problem]:
     """Templates that fail with nothing set but the defaults, or with every setting set."""
     for name, product in catalogue.items():
-        if isinstance(product, PackagedProduct):
+        if isinstance(product, Program):
             yield from _problems(root, name, product)
 
 
-def _problems(root: Path, name: str, product: PackagedProduct) -> Iterator[Problem]:
+def _problems(root: Path, name: str, product: Program) -> Iterator[Problem]:
     for number, template in enumerate(product.files):
         for values in (_bare(product.settings), _full(product.settings)):
             try:

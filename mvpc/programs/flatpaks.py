@@ -1,0 +1,128 @@
+"""A program that lies on laptops: it brings the system's Flatpaks to the list of mvpc.
+
+Applications that others installed stay, and so does what people have saved.
+
+    flatpaks            add remotes, install what is missing, remove what mvpc once installed and nobody wants now
+    flatpaks --update   the same, and then bring everything to the newest state
+    flatpaks --none     as if the list were empty
+
+Run as root by mvpc-flatpaks.service. Where nothing is missing, no network is needed. Needs Python >= 3.9 and flatpak.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LIST = Path("/etc/mvpc/flatpaks.json")
+OURS = Path("/var/lib/mvpc-flatpaks/ours.json")
+"""What mvpc has brought: written before it is brought, so that nothing of it is ever taken for somebody else's."""
+Named = dict[str, dict[str, str]]
+Inventory = dict[str, Named]
+"""Remotes with url and key, and applications with remote and branch, by name."""
+NOTHING: Inventory = {"remotes": {}, "apps": {}}
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 1, with a line on standard error, when something could not be done; the rest is done all the same."""
+    wanted = NOTHING if "--none" in arguments else load(LIST)
+    ours = load(OURS) if OURS.exists() else NOTHING
+    complaints: list[str] = []
+    missing = {app: origin for app, origin in wanted["apps"].items() if origin not in installed().get(app, [])}
+    save(united(ours, {**wanted, "apps": missing}))
+    failed: set[str] = set()
+    for name, remote in wanted["remotes"].items():
+        if name not in remotes() or ours["remotes"].get(name) != remote:
+            said = add_remote(name, remote)
+            complaints += said
+            failed.update([name] if said else [])
+    for app, origin in missing.items():
+        if origin["remote"] not in failed:
+            complaints += flatpak("install", origin["remote"], f"{app}//{origin['branch']}")
+    complaints += remove(ours, wanted)
+    if not complaints:
+        brought = {**ours["apps"], **missing}
+        save({**wanted, "apps": {app: origin for app, origin in wanted["apps"].items() if app in brought}})
+    if "--update" in arguments:
+        complaints += flatpak("update")
+    sys.stderr.writelines(f"{complaint}\n" for complaint in complaints)
+    return 1 if complaints else 0
+
+
+def remove(ours: Inventory, wanted: Inventory) -> list[str]:
+    """Remove applications with other branches of wanted ones, runtimes that nothing uses, and remotes."""
+    complaints: list[str] = []
+    gone = {app: origin for app, origin in ours["apps"].items() if wanted["apps"].get(app) != origin}
+    for app, origin in gone.items():
+        if any(each["branch"] == origin["branch"] for each in installed().get(app, [])):
+            complaints += flatpak("uninstall", f"{app}//{origin['branch']}")
+    if gone:
+        complaints += flatpak("uninstall", "--unused")
+    for name in ours["remotes"].keys() - wanted["remotes"].keys() & remotes():
+        complaints += flatpak("remote-delete", "--force", name)
+    return complaints
+
+
+def add_remote(name: str, remote: dict[str, str]) -> list[str]:
+    """Add a remote, or put it in the place of one with another address or key."""
+    text = f"[Flatpak Repo]\nTitle={name}\nUrl={remote['url']}\nGPGKey={remote['key']}\n"
+    with tempfile.NamedTemporaryFile("w", suffix=".flatpakrepo") as file:
+        file.write(text)
+        file.flush()
+        old = flatpak("remote-delete", "--force", name) if name in remotes() else []
+        return old + flatpak("remote-add", "--from", name, file.name)
+
+
+def remotes() -> set[str]:
+    """Names of the remotes that the system has."""
+    return set(ask("remotes", "--columns=name"))
+
+
+def installed() -> dict[str, list[dict[str, str]]]:
+    """Application -> remote and branch of each installation."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for line in ask("list", "--app", "--columns=application,origin,branch"):
+        app, remote, branch = line.split("\t")
+        found.setdefault(app, []).append({"remote": remote, "branch": branch})
+    return found
+
+
+def ask(*argv: str) -> list[str]:
+    """Lines that flatpak prints."""
+    ran = subprocess.run(["flatpak", argv[0], "--system", *argv[1:]], stdout=subprocess.PIPE, text=True, check=True)
+    return ran.stdout.splitlines()
+
+
+def flatpak(verb: str, *argv: str) -> list[str]:
+    """Do something, and return what went wrong: nothing, or one line."""
+    quiet = [] if verb.startswith("remote-") else ["--noninteractive"]
+    ran = subprocess.run(["flatpak", verb, "--system", *quiet, *argv], stderr=subprocess.PIPE, text=True, check=False)
+    if not ran.returncode:
+        return []
+    last = (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1]
+    return [f"flatpak {verb} {' '.join(argv)}: {last}"]
+
+
+def united(one: Inventory, other: Inventory) -> Inventory:
+    """Everything that either of them has; the first one is believed about what it knows."""
+    return {key: {**other[key], **one[key]} for key in NOTHING}
+
+
+def load(path: Path) -> Inventory:
+    """A list as it was saved."""
+    inventory: Inventory = json.loads(path.read_text(encoding="utf-8"))
+    return inventory
+
+
+def save(ours: Inventory) -> None:
+    """Replace the list of what mvpc has brought in one step."""
+    fresh = OURS.with_suffix(".new")
+    fresh.write_text(json.dumps(ours), encoding="utf-8")
+    fresh.replace(OURS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,156 @@
+"""The program that brings a laptop's Flatpaks to the list, with a `flatpak` that keeps its books in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mvpc.programs import flatpaks
+
+FAKE = f"""#!{sys.executable}
+import json, sys
+from pathlib import Path
+books = Path(__file__).with_name("books.json")
+state = json.loads(books.read_text())
+verb, _, *rest = sys.argv[1:]
+words = [each for each in rest if not each.startswith("-")]
+def app(ref):
+    return ref.split("//")
+if verb == "remotes":
+    print("\\n".join(state["remotes"]))
+elif verb == "list":
+    for name, remote, branch in state["apps"]:
+        print(name, remote, branch, sep="\\t")
+elif verb == "remote-add" and words[0] in state["broken"]:
+    sys.exit("error: no signature of this key")
+elif verb == "remote-add":
+    state["remotes"][words[0]] = Path(words[1]).read_text()
+elif verb == "remote-delete":
+    del state["remotes"][words[0]]
+elif verb == "install":
+    if words[1] in state["broken"]:
+        sys.exit("warning: slow\\nerror: no such ref")
+    state["apps"].append([app(words[1])[0], words[0], app(words[1])[1]])
+elif verb == "uninstall" and words:
+    state["apps"] = [each for each in state["apps"] if [each[0], each[2]] != app(words[0])]
+state["log"].append(" ".join([verb, *rest]))
+books.write_text(json.dumps(state))
+"""
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laptop:
+    monkeypatch.setattr(flatpaks, "LIST", tmp_path / "list.json")
+    monkeypatch.setattr(flatpaks, "OURS", tmp_path / "ours.json")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "flatpak").write_text(FAKE)
+    (tmp_path / "flatpak").chmod(0o755)
+    return Laptop(tmp_path)
+
+
+class Laptop:
+    """What flatpak says, and what the profile wants."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.books = folder / "books.json"
+        self.books.write_text(json.dumps({"remotes": {}, "apps": [], "log": [], "broken": []}))
+        self.want()
+
+    def want(self, *apps: str, branch: str = "stable", key: str = "K1") -> None:
+        """Applications of the remote `mv`."""
+        remotes = {"mv": {"url": "https://mv.example/", "key": key}} if apps else {}
+        wanted = {app: {"remote": "mv", "branch": branch} for app in apps}
+        (self.folder / "list.json").write_text(json.dumps({"remotes": remotes, "apps": wanted}))
+
+    def __getitem__(self, name: str) -> Any:
+        return json.loads(self.books.read_text())[name]
+
+    def set(self, **state: Any) -> None:
+        """Change what flatpak knows."""
+        self.books.write_text(json.dumps({**json.loads(self.books.read_text()), **state}))
+
+    def changes(self) -> list[str]:
+        """Commands of the last run that changed something."""
+        log = [each for each in self["log"] if each.split()[0] not in {"remotes", "list"}]
+        self.set(log=[])
+        return log
+
+
+def test_remotes_come_before_their_applications_and_a_second_run_does_nothing(laptop: Laptop):
+    laptop.want("org.a.A", "org.b.B")
+    assert flatpaks.main([]) == 0
+    assert [each.split()[0] for each in laptop.changes()] == ["remote-add", "install", "install"]
+    assert "GPGKey=K1\n" in laptop["remotes"]["mv"]
+    assert flatpaks.main([]) == 0
+    assert laptop.changes() == []
+
+
+def test_what_nobody_wants_any_more_goes_with_its_remote(laptop: Laptop):
+    laptop.want("org.a.A", "org.b.B")
+    flatpaks.main([])
+    laptop.want("org.b.B")
+    flatpaks.main([])
+    assert laptop["apps"] == [["org.b.B", "mv", "stable"]]
+    flatpaks.main(["--none"])
+    assert (laptop["apps"], laptop["remotes"]) == ([], {})
+
+
+def test_what_others_installed_stays_even_when_the_profile_wanted_it_for_a_while(laptop: Laptop):
+    laptop.set(apps=[["org.a.A", "mv", "stable"], ["org.c.C", "theirs", "stable"]], remotes={"theirs": ""})
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    flatpaks.main(["--none"])
+    assert laptop["apps"] == [["org.a.A", "mv", "stable"], ["org.c.C", "theirs", "stable"]]
+    assert laptop["remotes"] == {"theirs": ""}
+
+
+def test_another_branch_takes_the_place_of_the_old_one(laptop: Laptop):
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    laptop.want("org.a.A", branch="lts")
+    assert flatpaks.main([]) == 0
+    assert laptop["apps"] == [["org.a.A", "mv", "lts"]]
+
+
+def test_another_key_takes_the_place_of_the_old_one(laptop: Laptop):
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    laptop.changes()
+    laptop.want("org.a.A", key="K2")
+    flatpaks.main([])
+    assert [each.split()[0] for each in laptop.changes()] == ["remote-delete", "remote-add"]
+    assert "GPGKey=K2\n" in laptop["remotes"]["mv"]
+
+
+def test_what_fails_is_said_and_tried_again_while_the_rest_is_done(laptop: Laptop, capfd: pytest.CaptureFixture[str]):
+    laptop.want("org.a.A", "org.b.B")
+    laptop.set(broken=["org.a.A//stable"])
+    assert flatpaks.main([]) == 1
+    assert capfd.readouterr().err == "flatpak install mv org.a.A//stable: error: no such ref\n"
+    assert laptop["apps"] == [["org.b.B", "mv", "stable"]]
+    laptop.set(broken=[])
+    assert flatpaks.main([]) == 0
+    laptop.want()
+    flatpaks.main([])
+    assert laptop["apps"] == []
+
+
+def test_nothing_is_asked_of_a_remote_that_could_not_be_added(laptop: Laptop, capfd: pytest.CaptureFixture[str]):
+    laptop.want("org.a.A")
+    laptop.set(broken=["mv"])
+    assert flatpaks.main([]) == 1
+    [said] = capfd.readouterr().err.splitlines()
+    assert said.startswith("flatpak remote-add --from mv ")
+    assert said.endswith("error: no signature of this key")
+
+
+def test_an_update_comes_after_what_is_missing(laptop: Laptop):
+    laptop.want("org.a.A")
+    flatpaks.main(["--update"])
+    assert [each.split()[0] for each in laptop.changes()] == ["remote-add", "install", "update"]
