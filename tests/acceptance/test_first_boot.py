@@ -146,7 +146,9 @@ def test_a_new_laptop_gives_its_token_to_no_false_controller(admin: Admin, desk:
 def test_it_comes_to_the_right_desk_and_waits_for_a_person(admin: Admin, desk: Desk):
     desk.close()
     desk.open("own")
-    assert "compare it at the controller: mvpc device enroll lab-01" in wait_for(admin, "compare it at the controller")
+    shown = wait_for(admin, "compare it at the controller")
+    assert "compare it at the controller: mvpc device enroll lab-01" in shown
+    assert "\x1b[40;37;1m████ ▄▄▄▄▄ █" in shown, "the QR code is missing"
     (came,) = admin.json("device", "arrivals")["arrivals"]
     assert came["device"] == "lab-01"
     assert came["address"].startswith("10.116.0.")
