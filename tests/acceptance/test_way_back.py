@@ -20,7 +20,7 @@ from mvpc.device import PYTHON, component_to_dict, program, undo_source
 from mvpc.model import ComponentResult, File, Outcome, Resource, Unit
 from tests.acceptance.admin import HEADER, NEEDS_LAB, PSK, Admin, an_admin
 from tests.acceptance.certificates import Certificate, authority, issue
-from tests.acceptance.charon import PACKAGES
+from tests.acceptance.charon import PACKAGES, with_vpn
 from tests.acceptance.mistakes import converge, mistake
 
 SECONDS = timedelta(seconds=180 + 30)
@@ -55,10 +55,7 @@ pytestmark = NEEDS_LAB
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     with an_admin(tmp_path_factory.mktemp("project"), name="back", addresses="10.115.0.0/25") as person:
-        (person.root / "passphrase").touch(mode=0o600)
-        (person.root / "passphrase").write_text("correct horse battery staple\n")
-        with (person.root / "mvpc.toml").open("a") as config:
-            config.write('[identity]\npassphrase_file = "passphrase"\n')
+        person.open_authorities()
         rows = [f"LAB-{name};{name};{name};Debian 13;Standard;zdmv;schwerin;übergeben;lab\n" for name in LAPTOPS]
         (person.root / "devices.csv").write_text(HEADER + "".join(rows))
         person.mvpc("image", "build")
@@ -203,22 +200,16 @@ def gateway_authority(admin: Admin, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def tunnels(admin: Admin, under_way: object, gateway_authority: Certificate) -> None:
     """lab-01 and lab-02, enrolled and in their tunnels to lab-07."""
-    with_ikev2(admin.root / "profiles")
+    with_vpn(admin.root / "profiles", PROFILE)
     admin.mvpc("ca", "init")
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda name: with_userland_ipsec(admin, name), ("lab-01", "lab-02", "lab-07")))
     for name in ("lab-01", "lab-02"):
-        enrol(admin, name)
+        admin.enrol(name)
     raise_gateway(admin, gateway_authority)
     admin.mvpc("rollout", *BOTH, "--yes")
     for name in ("lab-01", "lab-02"):
         admin.machine(name).wait_until_succeeds(f"ping -c1 -W2 {BEHIND}", timeout_s=90)
-
-
-def with_ikev2(profiles: Path) -> None:
-    base = profiles / "base.yml"
-    before, _, rest = base.read_text().partition("\nvpn:\n")
-    base.write_text(f"{before}\n{PROFILE}\nwifi:\n" + rest.partition("\nwifi:\n")[2])
 
 
 def with_userland_ipsec(admin: Admin, name: str) -> None:
@@ -229,15 +220,6 @@ def with_userland_ipsec(admin: Admin, name: str) -> None:
         f"sudo sh -ec 'apt-get update -qq; apt-get install -yqq {PACKAGES}; "
         f'echo "kernel-libipsec {{ load = yes }}" >{config}; systemctl restart strongswan\' >/dev/null 2>&1',
     )
-
-
-def enrol(admin: Admin, name: str) -> None:
-    """The first attempt lets the laptop make its key and show its words; the second one gives them."""
-    for words in ("zoo zoo zoo zoo zoo zoo", ""):
-        token = str(admin.json("device", "token", name)["token"])
-        shown = words or admin.on(name, "cat /run/mvpc/enrolment").strip()
-        answer = f"{token}\n"
-        admin.mvpc("device", "enroll", name, "--words", shown, answer=answer, expect=1 if words else 0)
 
 
 def raise_gateway(admin: Admin, gateway_authority: Certificate) -> None:
