@@ -11,7 +11,8 @@ from mvpc.errors import InputError
 MAX_TEXT = 64 << 20  # characters: 15,000 laptops need about 4 million
 _SA = re.compile(r"^(\S[^:\n]*): #\d+, ([A-Z]+)")
 _REMOTE = re.compile(r"^\s+remote\s+'([^']*)' @ (.*)$")
-_VIRTUAL = re.compile(r"\[([0-9a-fA-F.:]+)\]")
+_VIRTUAL = re.compile(r"\[([0-9a-fA-F.: ]+)\]")
+"""All addresses of one laptop in the tunnel stand in one pair of brackets."""
 _CONNECTION = re.compile(r"^(\S[^:\n]*): IKEv[12/]+")
 _REMOTE_PART = re.compile(r"^  remote \S.*authentication")
 _ID = re.compile(r"^\s+id: (.+)$")
@@ -69,7 +70,7 @@ def _read(text: str) -> Iterator[Said]:
         elif _CONNECTION.match(line):
             mode, remote_part = "connections", False
         elif mode == "sas" and (remote := _REMOTE.match(line)):
-            yield Said(source="sas", name=remote[1], addresses=frozenset(_VIRTUAL.findall(_without_port(remote[2]))))
+            yield Said(source="sas", name=remote[1], addresses=_virtual(remote[2]))
         elif mode == "connections":
             remote_part = remote_part or bool(_REMOTE_PART.match(line))
             if remote_part and (name := _ID.match(line)):
@@ -84,9 +85,9 @@ def _wireguard(cells: list[str]) -> Said:
     return Said(source="wireguard", name=cells[0], addresses=frozenset(bare))
 
 
-def _without_port(text: str) -> str:
-    """`192.0.2.1[4500] [10.64.0.7]` -> ` [10.64.0.7]`."""
-    return text.partition("]")[2]
+def _virtual(text: str) -> frozenset[str]:
+    """`192.0.2.1[4500] [10.64.0.7 fd6d:7670:6300::a40:7]` -> the two addresses; the first brackets hold a port."""
+    return frozenset(" ".join(_VIRTUAL.findall(text.partition("]")[2])).split())
 
 
 def _has_interface(text: str) -> bool:

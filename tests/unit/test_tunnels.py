@@ -11,6 +11,7 @@ from mvpc.testing import NOON, a_device
 from mvpc.tunnels import (
     Laptop,
     Peer,
+    Said,
     common_ikev2,
     difference,
     faults,
@@ -215,3 +216,16 @@ def test_a_laptop_cannot_hide_behind_the_name_of_another():
 def test_peers_are_in_the_order_of_their_names():
     laptops = [a_laptop("nb-2", number=2, told_key=OTHER), a_laptop("nb-1", told_key=KEY)]
     assert [peer.device for peer in peers_of(laptops)[0]] == ["nb-1", "nb-2"]
+
+
+def test_a_laptop_with_two_addresses_in_the_tunnel_is_read_with_both():
+    said = """\
+vm-01: #1, ESTABLISHED, IKEv2, 8cc881525ab71dae_i 560f7c65930fe2e3_r*
+  local  'vpn.mv.example' @ 10.114.0.2[4500]
+  remote 'vm-01' @ 10.114.0.11[4500] [10.64.0.1 fd6d:7670:6300::a40:1]
+  mvpc: #1, reqid 1, INSTALLED, TUNNEL-in-UDP, ESP:AES_GCM_16-256
+    local  0.0.0.0/0 ::/0
+    remote 10.64.0.1/32 fd6d:7670:6300::a40:1/128
+"""
+    [laptop] = read_gateway(said).laptops
+    assert laptop == Said(source="sas", name="vm-01", addresses=frozenset({"10.64.0.1", "fd6d:7670:6300::a40:1"}))
