@@ -88,7 +88,7 @@ def show(
     say(f"{product} · {found.name}: {found.description}")
     for label, text in _facts(found):
         if text:
-            say(f"  {label:12}{text}")
+            say(f"  {label:13}{text}")
     if found.own_settings:
         rows = [(name, _type(each), _default(each), each.description) for name, each in found.own_settings.items()]
         print_table("", ("setting", "type", "default", "meaning"), rows)

@@ -55,7 +55,8 @@ def up(
     """Boot laptops and enter their addresses and host keys in the inventory. Needs root.
 
     Laptops that run are left alone, those that are off are switched on with the disk they had. A container is up in a
-    second; a virtual machine takes half a minute, and has a kernel and a simulated Wi-Fi radio of its own.
+    second; a virtual machine takes half a minute, and has a kernel and two simulated Wi-Fi radios
+    of its own.
     """
     wanted = ((image, _specs("lab", "container", number)), (vm_image, _specs("vm", "vm", vm)))
     if not number and not vm:
@@ -234,7 +235,7 @@ def _say_trust(name: str, authority: Path) -> None:
     """Say how laptops come to trust a server of the lab, unless they do."""
     trusted = current_project().trust / name
     if not trusted.is_file() or trusted.read_bytes() != authority.read_bytes():
-        say(f"let laptops trust it, before they are rolled out to: cp {authority} inventory/trust/{name}")
+        say(f"let laptops trust it, before they are rolled out to: install -D -m 644 {authority} inventory/trust/{name}")
 
 
 def _admitted(path: Path | None) -> tuple[str, Path | None]:
