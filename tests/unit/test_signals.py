@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +74,18 @@ def begun(program: str, *before: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+def wait_until_it_reads(process: subprocess.Popen[str]) -> None:
+    """Write half a line, and wait until the process has taken it from the pipe and so waits for the rest."""
+    assert process.stdin
+    process.stdin.write("half a line")
+    process.stdin.flush()
+    deadline = time.monotonic() + 60
+    while any(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4))):  # bytes that nobody has read yet
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(("number", "name"), [(2, "SIGINT"), (15, "SIGTERM"), (1, "SIGHUP")])
@@ -143,7 +157,7 @@ def test_the_command_line_ends_with_the_exit_code_of_the_signal_and_one_sentence
     with subprocess.Popen(
         [sys.executable, "-m", "mvpc", "secret", "set", "wifi/x"], cwd=tmp_path, stdin=pipe, stderr=pipe, text=True
     ) as process:
-        time.sleep(2)
+        wait_until_it_reads(process)
         process.send_signal(signal.SIGTERM)
         assert process.stderr
         assert process.stderr.read() == "mvpc: interrupted by SIGTERM\n"
