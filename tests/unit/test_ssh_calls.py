@@ -72,7 +72,7 @@ def test_silent_laptops_cost_one_time_out_in_all(silent: int, monkeypatch: pytes
         for name in names:
             calls.start(a_device(name, address="127.0.0.1"))
         assert told(calls) == dict.fromkeys(names, "Connection timed out")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20  # one after the other would take a minute
 
 
 def test_a_laptop_with_a_name_for_an_address_is_left_to_somebody_who_can_wait(awake: int):
