@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,11 @@ def told(calls: Calls) -> dict[str, str]:
                 assert reached.getblocking()
                 reached.close()
     return found
+
+
+def open_files() -> int:
+    """How many file descriptors this process holds."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_hundred_laptops_are_connected_side_by_side(awake: int):
@@ -95,6 +101,10 @@ def test_waiting_ends_when_somebody_rings(awake: int):
 
 
 def test_what_is_in_the_making_is_given_up_at_the_end(silent: int):
+    before = open_files()
     calls = Calls(silent)
     calls.start(a_device(address="127.0.0.1"))
+    assert calls.pending == 1
+    assert open_files() > before
     calls.close()
+    assert open_files() == before
