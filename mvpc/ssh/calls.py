@@ -29,7 +29,7 @@ class Calls:
         self.most = _raise_limit()
         self._deadlines: dict[socket.socket, tuple[float, Device]] = {}
         """In the order of the calls, so that the first one is over first."""
-        self._failed: list[tuple[Device, socket.socket | OSError]] = []
+        self._failed: list[tuple[Device, OSError]] = []
         self._selector = selectors.DefaultSelector()
         self._bell, self._button = socket.socketpair()
         self._bell.setblocking(False)
