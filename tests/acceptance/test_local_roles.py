@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+from tests.acceptance.driver import eventually
 
 LAPTOPS = ("lab-01", "lab-02")
 CONF = "/etc/printers.conf"
@@ -160,17 +161,18 @@ def test_a_role_that_finds_the_packages_locked_waits_like_a_laptop_that_sleeps(a
         tasks__main="---\n- name: Bring a package\n  ansible.builtin.command: apt-get -q -y install --reinstall tree\n"
         "  changed_when: true\n",
     )
-    admin.on(
-        "lab-01", "echo 'DPkg::Pre-Invoke {\"touch /run/middle; sleep 20\";};' | sudo tee /etc/apt/apt.conf.d/99-slow"
-    )
+    hook = 'DPkg::Pre-Invoke {"touch /run/middle; while [ -e /run/middle ]; do sleep 0.2; done";};'
+    admin.on("lab-01", f"echo '{hook}' | sudo tee /etc/apt/apt.conf.d/99-slow")
     admin.on("lab-01", "sudo systemd-run --unit=somebody apt-get -q -y install --reinstall tree")
-    while "middle" not in admin.on("lab-01", "ls /run"):
-        time.sleep(0.2)
-    done = admin.json("rollout", "--device", "lab-01", "--yes")["rollout"]
+    try:
+        eventually(lambda: admin.on("lab-01", "ls /run"), "middle")
+        done = admin.json("rollout", "--device", "lab-01", "--yes")["rollout"]
+    finally:
+        admin.on("lab-01", "sudo rm -f /etc/apt/apt.conf.d/99-slow /run/middle")
     [waiting] = done["results"]
     assert (waiting["component"], waiting["outcome"]) == ("local-moody", "deferred")
     assert "It is held by process" in waiting["error"]
-    admin.on("lab-01", "sudo rm /etc/apt/apt.conf.d/99-slow; while pgrep -x apt-get >/dev/null; do sleep 0.2; done")
+    admin.on("lab-01", "while pgrep -x apt-get >/dev/null; do sleep 0.2; done", timeout_s=300)
     assert "1 laptop waiting, 1 back" in admin.mvpc("rollout", "watch", "--once")
     assert ("local-moody", "repair", "the last attempt did not finish") not in planned(admin)
 
