@@ -44,14 +44,13 @@ class Charon:
         assert done.returncode == 0, f"{argv}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def wait_until(self, *argv: str, says: str = "", tries: int = 60) -> str:
+    def wait_until(self, *argv: str, says: str = "") -> str:
         """Try a command, twice a second, until it succeeds and says this; its output."""
-        for _ in range(tries):
-            done = self.run(*argv)
-            if done.returncode == 0 and says in done.stdout:
-                return done.stdout
+        deadline = time.monotonic() + 240
+        while (done := self.run(*argv)).returncode or says not in done.stdout:
+            assert time.monotonic() < deadline, f"{argv} never said {says!r}: {done.stdout}{done.stderr}"
             time.sleep(0.5)
-        raise AssertionError(f"{argv} never said {says!r}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def put(self, path: str, content: bytes, *, mode: int = 0o644) -> None:
         """Write a file in the container."""
