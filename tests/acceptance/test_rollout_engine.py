@@ -44,12 +44,11 @@ def newest(admin: Admin) -> dict[str, object]:
 
 
 def wait_until_running(admin: Admin, after: object) -> int:
-    for _ in range(100):
-        row = newest(admin)
-        if row["id"] != after and row["state"] == "running":
-            return int(str(row["id"]))
+    deadline = time.monotonic() + 300
+    while (row := newest(admin))["id"] == after or row["state"] != "running":
+        assert time.monotonic() < deadline, admin.log.read_text()
         time.sleep(0.2)
-    raise AssertionError(admin.log.read_text())
+    return int(str(row["id"]))
 
 
 def test_the_rings_are_in_the_plan_and_every_place_can_be_explained(admin: Admin):
