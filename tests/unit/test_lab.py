@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from itertools import combinations
@@ -141,6 +142,13 @@ def test_what_cannot_be_removed_is_named_and_stays_in_the_journal(tmp_path):
 # --- processes -------------------------------------------------------------------------------
 
 
+def wait_until(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_process_is_noted_before_it_begins_and_ends_when_asked(tmp_path):
     log = tmp_path / "log"
     noted: list[tuple[int, str]] = []
@@ -150,8 +158,7 @@ def test_a_process_is_noted_before_it_begins_and_ends_when_asked(tmp_path):
 
     pid = process.start(["sh", "-c", "echo begun; sleep 60"], log=log, before=note)
     known = process.identity(pid)
-    while "begun" not in log.read_text():
-        time.sleep(0.01)
+    wait_until(lambda: "begun" in log.read_text())
 
     assert noted == [(pid, "")]
     assert process.is_running(pid, known)
@@ -167,12 +174,9 @@ def test_a_process_whose_maker_dies_before_noting_it_never_begins(tmp_path):
     )
     argv = [sys.executable, "-c", script, str(tmp_path / "begun"), str(tmp_path / "log")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    deadline = time.monotonic() + 5
-    while process.identity(int(done.stdout)) and time.monotonic() < deadline:
-        time.sleep(0.01)
 
     assert done.returncode == -signal.SIGKILL
-    assert process.identity(int(done.stdout)) == ""
+    wait_until(lambda: process.identity(int(done.stdout)) == "")
     assert not (tmp_path / "begun").exists()
 
 
@@ -183,18 +187,14 @@ def test_a_process_that_only_has_the_same_number_is_left_alone():
 
 def test_what_a_dead_leader_left_in_its_session_is_ended_too(tmp_path):
     log = tmp_path / "log"
-    pid = process.start(["sh", "-c", "sleep 60 & echo $!; wait"], log=log, before=lambda pid: None)
+    pid = process.start(["sh", "-c", "sleep 600 & echo $!; wait"], log=log, before=lambda pid: None)
     known = process.identity(pid)
-    while not log.read_text().endswith("\n"):
-        time.sleep(0.01)
+    wait_until(lambda: log.read_text().endswith("\n"))
     os.kill(pid, signal.SIGKILL)
     orphan = int(log.read_text())
     process.kill(pid, known)
 
-    deadline = time.monotonic() + 5
-    while process.identity(orphan) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert process.identity(orphan) == ""
+    wait_until(lambda: process.identity(orphan) == "")
 
 
 # --- network ---------------------------------------------------------------------------------
