@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+from tests.acceptance.driver import eventually
 
 LAPTOPS = ("lab-01", "lab-02", "lab-03")
 pytestmark = NEEDS_LAB
@@ -101,9 +102,9 @@ def test_a_change_whose_time_has_passed_is_not_made_and_not_forgotten(admin: Adm
     before = value_on(admin, "lab-03")
     set_profile(admin, 2)
     admin.mvpc("lab", "off", "lab-03")
-    admin.mvpc("rollout", "--all", "--yes", "--not-after", "1m")
+    admin.mvpc("rollout", "--all", "--yes", "--not-after", "2m")
     admin.mvpc("lab", "on", "lab-03")
-    time.sleep(61)
+    eventually(lambda: admin.mvpc("rollout", "waiting"), "1 expired", timeout_s=240)
     assert "0 laptops waiting, 0 back, 1 expired" in admin.mvpc("rollout", "watch", "--once")
     assert value_on(admin, "lab-03") == before
     assert "waited for it, and it was not to be made after" in admin.mvpc("status", "lab-03")
@@ -121,10 +122,7 @@ def test_the_watch_goes_on_with_a_rollout_when_its_time_comes_and_ends_when_it_i
     assert f"Rollout {number} of root waits: before ring" in admin.mvpc("rollout", "waiting")
     first, second = begin(admin, "rollout", "watch", "--every", "10"), begin(admin, "rollout", "watch", "--every", "10")
     try:
-        for _ in range(60):
-            if newest(admin)["state"] == "done":
-                break
-            time.sleep(2)
+        eventually(lambda: str(newest(admin)["state"]), "done", timeout_s=300)
         assert [value_on(admin, name) for name in LAPTOPS] == ["3"] * 3
     finally:
         for process in (first, second):
@@ -177,10 +175,9 @@ def test_an_old_controller_that_wakes_up_has_lost_its_laptops_and_changes_nothin
     set_profile(admin, 6)
     before = newest(admin)["id"]
     old = begin(admin, "rollout", "--all", "--yes")
-    for _ in range(200):
-        row = newest(admin)
-        if row["id"] != before and row["state"] == "running":
-            break
+    deadline = time.monotonic() + 300
+    while (row := newest(admin))["id"] == before or row["state"] != "running":
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     os.killpg(old.pid, signal.SIGSTOP)
     try:
