@@ -56,8 +56,6 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
         (person.root / "profiles/devices/lab-01.yml").write_text(LAYER)
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
         person.boot(1)
-        device = person.json("device", "list")["devices"][0]
-        person.addresses["lab-01"], person.host_keys["lab-01"] = device["address"], device["host_key"]
         person.mvpc("rollout", "--device", "lab-01", "--yes")
         person.on("lab-01", "sudo apt-get -qq remove tree")
         yield person
