@@ -77,11 +77,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory, repository: Repository, sign
         for name in (PILOT, BROAD):
             (layers / f"{name}.yml").write_text(LAYER % (f"http://{CONTROLLER}:{PORT}/lab", indented(signer.public)))
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
-        person.mvpc("lab", "up", "2")
-        for device in person.json("device", "list")["devices"]:
-            if device["hostname"] in {PILOT, BROAD}:
-                person.addresses[device["hostname"]] = device["address"]
-                person.host_keys[device["hostname"]] = device["host_key"]
+        person.boot(2)
         person.mvpc("secret", "set", "wifi/guest-psk", answer="correct horse battery staple\n")
         with served(repository.folder.parent, CONTROLLER, PORT):
             yield person

@@ -112,9 +112,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory, ours: Certificate) -> Iterat
         (person.root / "profiles/devices").mkdir(exist_ok=True)
         (person.root / "profiles/devices/lab-01.yml").write_text(LAYER)
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
-        person.mvpc("lab", "up", "1")
-        device = person.json("device", "list")["devices"][0]
-        person.addresses["lab-01"], person.host_keys["lab-01"] = device["address"], device["host_key"]
+        person.boot(1)
         person.mvpc("rollout", "--device", "lab-01", "--yes")
         yield person
 
