@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mvpc.catalogue.kinds import Presence
-from mvpc.catalogue.products import Kit, PackagedProduct, Product, WebService
+from mvpc.catalogue.products import Kit, PackagedProduct, Product, Program, WebService
 from mvpc.errors import InputError, Problem
 from mvpc.model import Source
 from mvpc.profiles import Merged, in_order, suggestion
@@ -147,7 +147,7 @@ class _Choosing:
         first: dict[str, str] = {}
         for name in self._present():
             product = self.catalogue[name]
-            if not isinstance(product, PackagedProduct) or not self.choices[name].preferred:
+            if not isinstance(product, Program) or not self.choices[name].preferred:
                 continue
             for rival in dict.fromkeys(first[kind] for kind in product.opens if kind in first):
                 shared = next(kind for kind in product.opens if first.get(kind) == rival)

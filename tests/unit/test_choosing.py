@@ -21,6 +21,7 @@ CATALOGUE = {
     + "  mode: {type: choice, choices: [a, b], default: a, description: Mode.}\n"
     + "  marks: {type: urls, description: Marks.}\n",
     "viewer": HEAD + "packages: [viewer]\ndesktop: viewer.desktop\nopens: [image/tiff, application/pdf]\n",
+    "flat": HEAD + "kind: flatpak\napp: org.x.X\nremote: mv\ndesktop: org.x.X.desktop\nopens: [application/pdf]\n",
     "snap": HEAD + "packages: [snap]\nreleases: {ubuntu-24.04: []}\n",
     "rival": HEAD + "packages: [rival]\nconflicts: [firefox]\n",
     "akte": "name: A\nkind: web\nfunction: records\ndescription: a\nurl: https://akte.example/\nrequires: [firefox]\n",
@@ -202,6 +203,14 @@ def test_explain_says_who_took_the_place(tmp_path: Path):
             "viewer: {state: present, preferred: true}",
             (
                 "ressorts/fm.yml:2: software.viewer.preferred: okular, preferred by base.yml:2, opens application/pdf "
+                "as well. Write preferred: false for one of them."
+            ),
+        ),
+        (
+            "flat: {state: present, preferred: true}",
+            "viewer: {state: present, preferred: true}",
+            (
+                "ressorts/fm.yml:2: software.viewer.preferred: flat, preferred by base.yml:2, opens application/pdf "
                 "as well. Write preferred: false for one of them."
             ),
         ),
