@@ -9,8 +9,12 @@ from mvpc.keyfile import lint
 from mvpc.model import Connection, Device, Resource
 
 
+class DangerousError(InputError):
+    """A connection that NetworkManager would accept, and that would harm whoever uses it."""
+
+
 def refuse_dangerous(device: Device, resources: Iterable[Resource]) -> None:
-    """Raises InputError with everything that is dangerous in the connections of a laptop."""
+    """Raises DangerousError with everything that is dangerous in the connections of a laptop."""
     problems = [
         Problem(device.hostname, f"connection {part.id}: {complaint}", "Mend the profile; this is never rolled out")
         for part in resources
@@ -18,4 +22,4 @@ def refuse_dangerous(device: Device, resources: Iterable[Resource]) -> None:
         for complaint in lint(part.content, mode="0600")
     ]
     if problems:
-        raise InputError.of(problems)
+        raise DangerousError.of(problems)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from mvpc.cli.app import app
 from mvpc.inventory.difference import ImportDifference
+from mvpc.render import danger
 from mvpc.store.write import Store
 from mvpc.testing import NOON, a_device
 
@@ -228,6 +229,19 @@ def test_check_says_that_a_wifi_key_is_too_short_before_a_plan_does(project: Pat
         assert result.exit_code == code, result.output
         assert ("profiles/authorities/zdmv.yml:5: wifi.networks.guest.psk.secret: " in result.output) is bool(code)
         assert key not in result.output
+
+
+def test_check_says_which_layer_makes_a_connection_that_is_dangerous(project: Path, monkeypatch: pytest.MonkeyPatch):
+    def lint(keyfile: str, *, mode: str) -> list[str]:
+        return ["anyone can listen"] if "ssid=Guest" in keyfile else []
+
+    monkeypatch.setattr(danger, "lint", lint)
+    write(project, "authorities/zdmv.yml", GUEST)
+    result = run(project, "check", "--without-secrets")
+    assert result.exit_code == 2, result.output
+    said = "connection mvpc-wifi-guest: anyone can listen. Mend the profile; this is never rolled out."
+    assert result.stdout.count(said) == 1
+    assert f"profiles/authorities/zdmv.yml: {said}" in result.stdout
 
 
 def test_explain_as_json(project: Path):
