@@ -231,12 +231,18 @@ def test_check_says_that_a_wifi_key_is_too_short_before_a_plan_does(project: Pat
         assert key not in result.output
 
 
-def test_check_says_which_layer_makes_a_connection_that_is_dangerous(project: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "releases", ["", "releases: {debian-13: []}\n"]
+)  # with software that not every laptop can have
+def test_check_says_which_layer_makes_a_connection_that_is_dangerous(
+    project: Path, monkeypatch: pytest.MonkeyPatch, releases: str
+):
     def lint(keyfile: str, *, mode: str) -> list[str]:
         return ["anyone can listen"] if "ssid=Guest" in keyfile else []
 
     monkeypatch.setattr(danger, "lint", lint)
     write(project, "authorities/zdmv.yml", GUEST)
+    write(project, "catalogue/qpdf.yml", QPDF + releases)
     result = run(project, "check", "--without-secrets")
     assert result.exit_code == 2, result.output
     said = "connection mvpc-wifi-guest: anyone can listen. Mend the profile; this is never rolled out."

@@ -269,11 +269,6 @@ def test_a_product_brings_its_units():
     assert Unit(name="cups.service") in bundle({"software": {"cups": "present"}}).component("software").resources
 
 
-def test_a_product_without_packages_for_this_system_is_an_error_that_names_it():
-    with pytest.raises(InputError, match=r"nb-000123: product cups has no packages for ubuntu-24\.04"):
-        bundle({"software": {"cups": "present"}}, os="ubuntu-24.04")
-
-
 # --- IKEv2
 
 

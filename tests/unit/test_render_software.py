@@ -102,12 +102,6 @@ def test_a_pin_of_another_release_means_nothing_here(rendered: Any):
     assert "/etc/apt/preferences.d/50-mvpc" not in files(found)
 
 
-@pytest.mark.parametrize("product", ["firefox", "thunderbird"])  # snaps only
-def test_a_product_that_does_not_exist_on_a_release_names_the_laptop(rendered: Any, product: str):
-    with pytest.raises(InputError, match=rf"nb-000123: product {product} has no packages for ubuntu-24\.04"):
-        rendered({product: "present"}, os="ubuntu-24.04")
-
-
 # --- policies --------------------------------------------------------------------------------
 
 

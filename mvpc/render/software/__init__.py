@@ -29,8 +29,7 @@ def resources(
         release: the versions that its ring gets; none: those of its mirror.
 
     Raises:
-        InputError: a product does not exist on this laptop's operating system, a template fails, or two products
-            claim the same file.
+        InputError: a template fails, or two products claim the same file.
     """
     chosen = chosen_from(settings, catalogue)
     try:

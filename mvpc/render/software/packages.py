@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mvpc.catalogue import PackagedProduct
-from mvpc.errors import InputError
 from mvpc.model import File, Package, Resource
 from mvpc.render.software.chosen import Chosen
 from mvpc.render.template import fill
@@ -24,27 +22,14 @@ def packages(chosen: Chosen, os: str, versions: Mapping[str, str]) -> tuple[Reso
         chosen: the products of the profile.
         os: operating system of the laptop, `debian-13`.
         versions: package -> exact version, also of packages that products only bring along.
-
-    Raises:
-        InputError: a product has no packages for this operating system.
     """
-    products = chosen.packaged.items()
-    needed = {each for name, (product, _) in products for each in _names(name, product, os, chosen.languages)}
+    products = [product for product, _ in chosen.packaged.values()]
+    needed = {name for each in products for name in each.packages_for(os, chosen.languages)}
     needed |= {NAMES_OF_ACCOUNTS} if needed else set()
     dropped = {name for each in chosen.unwanted for name in each.packages_for(os, chosen.languages)} - needed
-    pins = File(path=PREFERENCES, content=fill("apt-pins", versions=versions), present=True) if versions else None
+    pins = (File(path=PREFERENCES, content=fill("apt-pins", versions=versions)),) if versions else ()
     return (
-        *((pins,) if pins else ()),
+        *pins,
         *(Package(name=name, version=versions.get(name, "")) for name in sorted(needed)),
         *(Package(name=name, present=False) for name in sorted(dropped)),
     )
-
-
-def _names(name: str, product: PackagedProduct, os: str, languages: tuple[str, ...]) -> tuple[str, ...]:
-    found = product.packages_for(os, languages)
-    if not found:
-        raise InputError(
-            f"product {name} has no packages for {os}",
-            hint=f"Write software.{name}: absent for it, or add the packages to profiles/catalogue/{name}.yml",
-        )
-    return found
