@@ -768,7 +768,10 @@ def test_a_version_that_is_nowhere_is_named_with_those_that_are(laptop):
     laptop.broken = {
         " ".join(APT): Ran(100, err="E: Version '99.0-1' for 'vim' was not found\n"),
         "apt-cache madison vim": Ran(
-            0, " vim | 2:9.1-2 | http://mirror trixie-security/main\n vim | 2:9.1-1 | http://mirror trixie/main\n"
+            0,
+            " vim | 2:9.1-2 | http://mirror trixie-security/main amd64 Packages\n"
+            " vim | 2:9.1-1 | http://mirror trixie/main amd64 Packages\n"
+            " vim | 2:9.1-0 | http://mirror trixie/main Sources\n",
         ),
     }
     report = apply(laptop, package("vim", version="99.0-1"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -113,10 +113,18 @@ def offered(machine: Machine, come: Sequence[Package], words: str) -> str:
     """Which versions the sources have instead of one that they do not have."""
     for each in come:
         if each.version and f"'{each.version}' for '{each.name}' was not found" in words:
-            rows = [line.split("|") for line in machine.run(["apt-cache", "madison", each.name]).out.splitlines()]
-            found = dict.fromkeys(row[1].strip() for row in rows if len(row) == 3)
+            found = dict.fromkeys(version for _, version in offers(machine, [each.name]))
             return f"there is {', '.join(found) or 'none at all'}"
     return ""
+
+
+def offers(machine: Machine, names: Collection[str]) -> list[tuple[str, str]]:
+    """Name and version of what package lists hold of these packages, in the order of apt (apt-cache(8), madison)."""
+    if not names:
+        return []
+    ran = machine.run(["apt-cache", "madison", *sorted(names)])
+    rows = [[word.strip() for word in line.split("|")] for line in ran.out.splitlines()]
+    return [(row[0], row[1]) for row in rows if len(row) == 3 and not row[2].endswith(" Sources")]
 
 
 def mend(machine: Machine, come: Sequence[Package]) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from mvpc.device.converge.machine import Machine
-from mvpc.device.converge.packages import lists_are_old, update_lists
+from mvpc.device.converge.packages import lists_are_old, offers, update_lists
 from mvpc.device.converge.software import installed
 
 FRESH_SECONDS = 900
@@ -18,14 +18,5 @@ def on_offer(machine: Machine, wanted: Mapping[str, str]) -> dict[str, bool] | N
     coming = {name: version for name, version in wanted.items() if there.get(name) != version}
     if coming and lists_are_old(machine, FRESH_SECONDS) and (update_lists(machine) or lists_are_old(machine)):
         return None
-    offered = offers(machine, coming)
+    offered = {*offers(machine, coming)}
     return {name: (name, version) in offered for name, version in coming.items()}
-
-
-def offers(machine: Machine, names: Collection[str]) -> set[tuple[str, str]]:
-    """Name and version of what the package lists hold of these packages (apt-cache(8), madison)."""
-    if not names:
-        return set()
-    ran = machine.run(["apt-cache", "madison", *sorted(names)])
-    rows = [[word.strip() for word in line.split("|")] for line in ran.out.splitlines()]
-    return {(row[0], row[1]) for row in rows if len(row) == 3 and not row[2].endswith(" Sources")}
