@@ -31,18 +31,19 @@ def main(arguments: list[str]) -> int:
     wanted = NOTHING if "--none" in arguments else load(LIST)
     ours = load(OURS) if OURS.exists() else NOTHING
     complaints: list[str] = []
-    missing = {app: origin for app, origin in wanted["apps"].items() if origin not in installed().get(app, [])}
+    there, known = installed(), remotes()
+    missing = {app: origin for app, origin in wanted["apps"].items() if origin not in there.get(app, [])}
     save(united(ours, {**wanted, "apps": missing}))
     failed: set[str] = set()
     for name, remote in wanted["remotes"].items():
-        if name not in remotes() or ours["remotes"].get(name) != remote:
-            said = add_remote(name, remote)
+        if name not in known or ours["remotes"].get(name) != remote:
+            said = add_remote(name, remote, replace=name in known)
             complaints += said
             failed.update([name] if said else [])
     for app, origin in missing.items():
         if origin["remote"] not in failed:
             complaints += flatpak("install", origin["remote"], f"{app}//{origin['branch']}")
-    complaints += remove(ours, wanted)
+    complaints += remove(ours, wanted, known)
     if not complaints:
         brought = {**ours["apps"], **missing}
         save({**wanted, "apps": {app: origin for app, origin in wanted["apps"].items() if app in brought}})
@@ -52,27 +53,28 @@ def main(arguments: list[str]) -> int:
     return 1 if complaints else 0
 
 
-def remove(ours: Inventory, wanted: Inventory) -> list[str]:
+def remove(ours: Inventory, wanted: Inventory, known: set[str]) -> list[str]:
     """Remove applications with other branches of wanted ones, runtimes that nothing uses, and remotes."""
     complaints: list[str] = []
     gone = {app: origin for app, origin in ours["apps"].items() if wanted["apps"].get(app) != origin}
+    there = installed() if gone else {}
     for app, origin in gone.items():
-        if any(each["branch"] == origin["branch"] for each in installed().get(app, [])):
+        if any(each["branch"] == origin["branch"] for each in there.get(app, [])):
             complaints += flatpak("uninstall", f"{app}//{origin['branch']}")
     if gone:
         complaints += flatpak("uninstall", "--unused")
-    for name in ours["remotes"].keys() - wanted["remotes"].keys() & remotes():
+    for name in ours["remotes"].keys() - wanted["remotes"].keys() & known:
         complaints += flatpak("remote-delete", "--force", name)
     return complaints
 
 
-def add_remote(name: str, remote: dict[str, str]) -> list[str]:
+def add_remote(name: str, remote: dict[str, str], *, replace: bool) -> list[str]:
     """Add a remote, or put it in the place of one with another address or key."""
     text = f"[Flatpak Repo]\nTitle={name}\nUrl={remote['url']}\nGPGKey={remote['key']}\n"
     with tempfile.NamedTemporaryFile("w", suffix=".flatpakrepo") as file:
         file.write(text)
         file.flush()
-        old = flatpak("remote-delete", "--force", name) if name in remotes() else []
+        old = flatpak("remote-delete", "--force", name) if replace else []
         return old + flatpak("remote-add", "--from", name, file.name)
 
 

@@ -91,6 +91,14 @@ def test_remotes_come_before_their_applications_and_a_second_run_does_nothing(la
     assert laptop.changes() == []
 
 
+def test_a_run_asks_flatpak_only_once_what_there_is(laptop: Laptop):
+    laptop.want("org.a.A", "org.b.B")
+    flatpaks.main([])
+    laptop.changes()
+    flatpaks.main([])
+    assert [each.split()[0] for each in laptop["log"]] == ["list", "remotes"]
+
+
 def test_what_nobody_wants_any_more_goes_with_its_remote(laptop: Laptop):
     laptop.want("org.a.A", "org.b.B")
     flatpaks.main([])
