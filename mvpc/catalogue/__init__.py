@@ -8,7 +8,7 @@ kits (named sets of other products).
 from __future__ import annotations
 
 from mvpc.catalogue.choosing import Choice, choose
-from mvpc.catalogue.kinds import FUNCTIONS, LANGUAGES, Language, Presence, ProductName, RemoteName
+from mvpc.catalogue.kinds import FUNCTIONS, Language, Presence, ProductName, RemoteName
 from mvpc.catalogue.products import (
     KINDS,
     FileTemplate,
@@ -26,7 +26,6 @@ from mvpc.catalogue.settings import Setting
 __all__ = [
     "FUNCTIONS",
     "KINDS",
-    "LANGUAGES",
     "Choice",
     "FileTemplate",
     "FlatpakProduct",

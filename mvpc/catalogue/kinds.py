@@ -40,7 +40,6 @@ FUNCTIONS: tuple[str, ...] = get_args(Function)
 
 Language = Literal["de", "en", "nds", "dsb", "hsb", "pl", "da"]
 """Languages of the state and its neighbours: German, English, Low German, both Sorbian ones, Polish, Danish."""
-LANGUAGES: tuple[str, ...] = get_args(Language)
 
 Presence = Literal["present", "absent"]
 """How an entry of a map keyed by name is switched on or off by any layer."""
@@ -107,7 +106,6 @@ AppId = Annotated[
 RemoteName = Annotated[str, Kind("a name of a Flatpak remote", "mv", r"^[a-z][a-z0-9-]{0,40}$")]
 Branch = Annotated[str, Kind("a Flatpak branch", "stable", r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
-Arguments = Annotated[tuple[Words, ...], BeforeValidator(as_tuple)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(as_tuple)]
 PackageNames = Annotated[tuple[PackageName, ...], BeforeValidator(as_tuple)]
 ProductNames = Annotated[tuple[ProductName, ...], BeforeValidator(as_tuple)]

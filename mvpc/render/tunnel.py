@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 from mvpc.errors import InputError
 from mvpc.model import Device
@@ -30,11 +30,6 @@ def tunnel_address(device: Device, pool: IPv4Network) -> IPv4Address:
 def mirrored(address: IPv4Address) -> IPv6Address:
     """The IPv6 address that a laptop has beside its IPv4 address."""
     return _V6_RANGE + int(address)
-
-
-def mirrored_pool(pool: IPv4Network) -> IPv6Network:
-    """The range in which all IPv6 addresses of a pool lie."""
-    return IPv6Network((mirrored(pool.network_address), 96 + pool.prefixlen))
 
 
 def networks(settings: Vpn) -> tuple[str, ...]:

@@ -64,10 +64,6 @@ class Machine:
             time.sleep(0.5)
         return done.stdout
 
-    def wait_until_fails(self, command: str, *, timeout_s: float = 240) -> str:
-        """Try a command again and again until it fails, on a laptop that answers."""
-        return self.wait_until_succeeds(f"! {{ {command}\n}}", timeout_s=timeout_s)
-
     def write(self, path: str, content: str, *, mode: str = "0644") -> None:
         """Put a file on the laptop."""
         self.write_all({path: content}, mode=mode)
