@@ -1,3 +1,4 @@
+#!/usr/bin/python3 -I
 """A program that lies on laptops: it brings the system's Flatpaks to the list of mvpc.
 
 Applications that others installed stay, and so does what people have saved.

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any
 
 from mvpc.model import File, Package, Resource, Unit
 from mvpc.render import wireguard
+from mvpc.render.kept import FOLDER, kept
 from mvpc.render.pattern import ADDRESS, ADDRESS6
 from mvpc.render.template import fill
 from mvpc.render.tunnel import has_ipv6
 from mvpc.render.wifi import connection_id
 from mvpc.settings import TrustedNetwork, Vpn, present
 
-PROGRAM = "/usr/local/lib/mvpc/tunnel"
+PROGRAM = f"{FOLDER}/tunnel"
 SETTINGS = "/etc/mvpc/tunnel.json"
 _KEYFILES = "/etc/NetworkManager/system-connections"
 """Where connections of profiles lie, and nobody else's: their places, unlike their names, are one laptop's alone."""
@@ -29,7 +29,7 @@ def resources(settings: Vpn, provider: str) -> tuple[Resource, ...]:
     unit, timer = "/etc/systemd/system/mvpc-vpn.service", "/etc/systemd/system/mvpc-vpn.timer"
     told = json.dumps(_told(settings, provider), indent=2, sort_keys=True)
     return (
-        File(path=PROGRAM, content=files("mvpc.programs").joinpath("tunnel.py").read_text(), mode="0755"),
+        kept("tunnel"),
         File(path=SETTINGS, content=told.replace(r"\u0000", "\0") + "\n"),  # places stay places
         File(path=unit, content=fill("vpn-service", program=PROGRAM), notify=("daemon-reload",)),
         File(path=timer, content=fill("vpn-timer"), notify=("daemon-reload", "restart mvpc-vpn.timer")),

@@ -276,6 +276,14 @@ def test_a_flatpak_brings_what_installs_it_with_the_remote_that_it_needs(rendere
     }
 
 
+def test_the_program_for_flatpaks_starts_by_itself_apart_from_what_people_install_for_python(rendered: Any):
+    found = files(rendered({"hello": "present"}, flatpak=REMOTES))
+    program = found["/usr/local/lib/mvpc/flatpaks"]
+    assert (program.mode, program.content.splitlines()[0]) == ("0755", "#!/usr/bin/python3 -I")
+    for unit in ("mvpc-flatpaks.service", "mvpc-flatpaks-update.service"):
+        assert f"\nExecStart={program.path}" in found[f"/etc/systemd/system/{unit}"].content
+
+
 @pytest.mark.parametrize("software", [{}, {"hello": "absent"}])
 def test_a_laptop_without_flatpaks_gets_nothing_of_all_that(rendered: Any, software: Any):
     assert "flatpak" not in str(rendered(software, flatpak=REMOTES))

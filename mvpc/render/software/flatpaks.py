@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 
 from mvpc.model import File, Package, Resource, Unit
+from mvpc.render.kept import FOLDER, kept
 from mvpc.render.software.chosen import Chosen
 from mvpc.render.template import fill
 from mvpc.settings import FlatpakRemote
@@ -14,7 +14,7 @@ from mvpc.settings import FlatpakRemote
 EXPORTS = "/var/lib/flatpak/exports/share/applications"
 """Where installed Flatpaks put their menu entries (flatpak-installation(5))."""
 
-_PROGRAM = "/usr/local/lib/mvpc/flatpaks.py"
+_PROGRAM = f"{FOLDER}/flatpaks"
 _LIST = "/etc/mvpc/flatpaks.json"
 _UNITS = "/etc/systemd/system"
 _SERVICE = "mvpc-flatpaks.service"
@@ -28,7 +28,7 @@ def flatpaks(chosen: Chosen, remotes: Mapping[str, FlatpakRemote]) -> Iterator[R
     notify = ("daemon-reload", f"restart {_SERVICE}")
     yield Package(name="flatpak")
     yield File(path=_LIST, content=_list(chosen, remotes), notify=notify)
-    yield File(path=_PROGRAM, content=_program(), notify=notify)
+    yield kept("flatpaks", notify=notify)
     yield File(path=f"{_UNITS}/{_SERVICE}", content=fill("flatpaks-service", program=_PROGRAM), notify=notify)
     update = fill("flatpaks-update-service", program=_PROGRAM)
     yield File(path=f"{_UNITS}/{_UPDATE}.service", content=update, notify=("daemon-reload",))
@@ -49,7 +49,3 @@ def _bare(armoured: str) -> str:
     """A key as flatpakrepo files have it: base64 on one line, without headers and checksum (RFC 4880, 6.2)."""
     body = armoured.partition("\n\n")[2].splitlines()
     return "".join(line for line in body if not line.startswith(("-----", "=")))
-
-
-def _program() -> str:
-    return files("mvpc.programs").joinpath("flatpaks.py").read_text(encoding="utf-8")
