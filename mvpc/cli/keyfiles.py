@@ -15,8 +15,8 @@ from mvpc.render.wifi import resources
 from mvpc.secret import Secret
 from mvpc.settings import SecretRef, Wifi, WifiNetwork
 
-_LAPTOP = Device(number=1, hostname="nb-check", inventory_number="", serial="", authority="", site="")
-"""Stands for any laptop: keyfiles of two laptops differ only in names and addresses."""
+ANY_LAPTOP = Device(number=1, hostname="nb-check", inventory_number="", serial="", authority="", site="")
+"""Stands for any laptop, with the newest release: those with the same layers differ only in names and addresses."""
 
 
 def keyfile_problems(fleet: Fleet, codes: Iterable[Codes]) -> tuple[Problem, ...]:
@@ -62,7 +62,7 @@ def _keyfiles(fleet: Fleet, codes: Iterable[Codes]) -> tuple[dict[str, tuple[str
 def _connections(renderer: Renderer, fleet: Fleet, stack: tuple[str, ...]) -> Iterator[Connection]:
     """All connections of a laptop with these layers; raises DangerousError."""
     try:
-        bundle = renderer.render(_LAPTOP, fleet.profiles.of_stack(stack).settings, {})
+        bundle = renderer.render(ANY_LAPTOP, fleet.profiles.of_stack(stack).settings, {})
     except DangerousError:
         raise
     except InputError:

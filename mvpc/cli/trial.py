@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from mvpc.cli.keyfiles import ANY_LAPTOP
 from mvpc.errors import InputError, Problem
 from mvpc.fleet import Fleet
 from mvpc.model import Device
@@ -11,9 +12,6 @@ from mvpc.profiles import Codes
 from mvpc.render.software import resources
 from mvpc.render.software.trial import template_problems
 from mvpc.software.missing import missing_products
-
-_LAPTOP = Device(number=1, hostname="nb-check", inventory_number="", serial="", authority="", site="")
-"""Stands for any laptop with the newest release."""
 
 
 def software_problems(fleet: Fleet, codes: Iterable[Codes], devices: Iterable[Device]) -> tuple[Problem, ...]:
@@ -40,10 +38,10 @@ def _clashes(fleet: Fleet, stacks: Iterable[tuple[str, ...]]) -> Iterator[Proble
     catalogue = fleet.profiles.catalogue
     for stack in stacks:
         profile = fleet.profiles.of_stack(stack)
-        if any(missing_products(_LAPTOP, profile, catalogue)):
+        if any(missing_products(ANY_LAPTOP, profile, catalogue)):
             continue  # perhaps no laptop with these layers has the newest release
         try:
-            resources(_LAPTOP, profile.settings, catalogue)
+            resources(ANY_LAPTOP, profile.settings, catalogue)
         except InputError as error:
             yield from (Problem(stack[-1], f"software: {each.what}", each.hint) for each in error.problems)
 

@@ -32,9 +32,9 @@ from mvpc.device.converge.kept import (
 from mvpc.device.converge.ledger import LEDGER
 from mvpc.device.converge.machine import Machine, look, read_text, replacing, run_well, write, write_private
 from mvpc.device.converge.observed import UnitState
+from mvpc.device.converge.resources import CONNECTIONS
 from mvpc.device.converge.words import Failure
 
-KEYFILES = "/etc/NetworkManager/system-connections"
 WORKING_SECONDS, CONFIRM_SECONDS = 600, 180
 """Until it comes back: while the apply is at work, and after it. 802.1X may take 25 s to come up, a VPN 60 s."""
 CHECKPOINT_SECONDS, OVERLAPPING = WORKING_SECONDS + CONFIRM_SECONDS + 60, 8
@@ -147,10 +147,10 @@ class Guard:
 
     def _changed_connections(self) -> Iterator[tuple[str, str]]:
         """UUIDs and names of connections that changed themselves, or that use a certificate which did."""
-        for path in sorted(self.machine.path(KEYFILES).glob("mvpc-*.nmconnection")):
+        for path in sorted(self.machine.path(CONNECTIONS).glob("mvpc-*.nmconnection")):
             text = read_text(path)
             uuid = re.search(r"^uuid=(\S+)$", text, re.MULTILINE)
-            used = {f"{KEYFILES}/{path.name}", *(line.partition("=")[2] for line in text.splitlines())}
+            used = {f"{CONNECTIONS}/{path.name}", *(line.partition("=")[2] for line in text.splitlines())}
             if uuid and used & self.touched:
                 yield uuid[1], path.stem
 
