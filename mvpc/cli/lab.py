@@ -235,7 +235,8 @@ def _say_trust(name: str, authority: Path) -> None:
     """Say how laptops come to trust a server of the lab, unless they do."""
     trusted = current_project().trust / name
     if not trusted.is_file() or trusted.read_bytes() != authority.read_bytes():
-        say(f"let laptops trust it, before they are rolled out to: install -D -m 644 {authority} inventory/trust/{name}")
+        step = f"install -D -m 644 {authority} inventory/trust/{name}"
+        say(f"let laptops trust it, before they are rolled out to: {step}")
 
 
 def _admitted(path: Path | None) -> tuple[str, Path | None]:
