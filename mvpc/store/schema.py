@@ -25,7 +25,7 @@ PRAGMAS = (
 
 _SAID = (
     (("is full",), "the database cannot be written", "Free some space; what it holds is safe"),
-    (("disk i/o",), "the database cannot be written", "Check the disk"),
+    (("disk i/o",), "the database cannot be written", "Free some space where the disk is full, else check it"),
     (("unable to open", "readonly"), "the database cannot be opened", "Check owner and mode of file and folder"),
     (
         ("no such table", "no such column", "has no column"),

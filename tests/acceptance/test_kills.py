@@ -228,7 +228,8 @@ def test_wherever_the_controller_dies_the_end_state_is_that_of_an_undisturbed_ru
             number = dice.choice(SIGNALS)
             code = end(admin, admin.begin(*step), moment, number)
             story.append(f"{' '.join(step)}: {number.name} at {moment.name} + {moment.seconds:.2f} s: exit {code}")
-            assert code in {0, -signal.SIGKILL, 128 + number}, (story, admin.log.read_text())
+            # Python's last act is to let go of signals; by then all is done and said, and the system ends the process.
+            assert code in {0, -signal.SIGKILL, 128 + number, -number}, (story, admin.log.read_text())
             assert b"Traceback" not in admin.log.read_bytes(), (story, admin.log.read_text())
             kills += code == -signal.SIGKILL
         if step := admin.next_step(newest.id):

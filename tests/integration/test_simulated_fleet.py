@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def test_of_many_results_those_that_failed_are_shown_and_the_others_counted(rehe
     assert f"{len(failed)} device{'s' if len(failed) > 1 else ''} failed" in shown
     assert len(shown.splitlines()) < 60
     listed = rehearsal.mvpc("rollout", "show", "1", "--failed").stdout
-    assert {word for word in listed.split() if word.startswith("sim-")} == failed != set()
+    assert set(re.findall(r"sim-\d+", listed)) == failed != set()
 
 
 def test_a_fleet_that_fails_is_stopped_in_the_pilot_ring(rehearsal: Rehearsal):
