@@ -66,7 +66,7 @@ def laptop(admin: Admin, gateway: Gateway) -> Charon:
     admin.enrol("lab-01")
     admin.mvpc("profile", "render", "lab-01", "-o", "known-rendered")
     for file in (admin.root / "known-rendered").rglob("*"):
-        if file.is_file() and {"swanctl", "system", "lib"} & set(file.parts):
+        if file.is_file() and {"swanctl", "system", "lib", "tunnel.json"} & set(file.parts):
             path = f"/{file.relative_to(admin.root / 'known-rendered')}"
             made.put(path, file.read_bytes(), mode=file.stat().st_mode & 0o777)
     made.succeed("cp", "/etc/mvpc/pki/device.key", "/etc/swanctl/private/mvpc.pem")
