@@ -16,6 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 LIST = Path("/etc/mvpc/flatpaks.json")
@@ -34,17 +35,25 @@ def main(arguments: list[str]) -> int:
     complaints: list[str] = []
     there, known = installed(), remotes()
     missing = {app: origin for app, origin in wanted["apps"].items() if origin not in there.get(app, [])}
-    save(united(ours, {**wanted, "apps": missing}))
+    save({**ours, "remotes": {**wanted["remotes"], **ours["remotes"]}})
     failed: set[str] = set()
     for name, remote in wanted["remotes"].items():
         if name not in known or ours["remotes"].get(name) != remote:
             said = add_remote(name, remote, replace=name in known)
             complaints += said
             failed.update([name] if said else [])
-    for app, origin in missing.items():
-        if origin["remote"] not in failed:
+    possible = {app: origin for app, origin in missing.items() if origin["remote"] not in failed}
+    gone = {app: origin for app, origin in ours["apps"].items() if wanted["apps"].get(app) != origin}
+    gone = {app: origin for app, origin in gone.items() if app in possible or app not in missing}
+    stuck = remove({app: origin for app, origin in gone.items() if origin in there.get(app, [])})
+    complaints += stuck.values()
+    left = {app: origin for app, origin in ours["apps"].items() if app not in gone or app in stuck}
+    save(united({**ours, "apps": left}, {**wanted, "apps": missing}))
+    for app, origin in possible.items():
+        if app not in stuck:
             complaints += flatpak("install", origin["remote"], f"{app}//{origin['branch']}")
-    complaints += remove(ours, wanted, known)
+    used = wanted["remotes"].keys() | {origin["remote"] for origin in left.values()}
+    complaints += clean((ours["remotes"].keys() & known) - used, unused=bool(gone))
     if not complaints:
         brought = {**ours["apps"], **missing}
         save({**wanted, "apps": {app: origin for app, origin in wanted["apps"].items() if app in brought}})
@@ -54,17 +63,20 @@ def main(arguments: list[str]) -> int:
     return 1 if complaints else 0
 
 
-def remove(ours: Inventory, wanted: Inventory, known: set[str]) -> list[str]:
-    """Remove applications with other branches of wanted ones, runtimes that nothing uses, and remotes."""
-    complaints: list[str] = []
-    gone = {app: origin for app, origin in ours["apps"].items() if wanted["apps"].get(app) != origin}
-    there = installed() if gone else {}
-    for app, origin in gone.items():
-        if any(each["branch"] == origin["branch"] for each in there.get(app, [])):
-            complaints += flatpak("uninstall", f"{app}//{origin['branch']}")
-    if gone:
-        complaints += flatpak("uninstall", "--unused")
-    for name in ours["remotes"].keys() - wanted["remotes"].keys() & known:
+def remove(apps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Remove applications before others take their place: flatpak holds a branch from one remote only.
+
+    Returns:
+        Applications that stay, with what flatpak said.
+    """
+    said = {app: flatpak("uninstall", f"{app}//{origin['branch']}") for app, origin in apps.items()}
+    return {app: lines[0] for app, lines in said.items() if lines}
+
+
+def clean(remotes: Iterable[str], *, unused: bool) -> list[str]:
+    """Remove runtimes that nothing uses any more, and remotes."""
+    complaints = flatpak("uninstall", "--unused") if unused else []
+    for name in sorted(remotes):
         complaints += flatpak("remote-delete", "--force", name)
     return complaints
 

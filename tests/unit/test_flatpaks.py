@@ -35,6 +35,8 @@ elif verb == "remote-delete":
 elif verb == "install":
     if words[1] in state["broken"]:
         sys.exit("warning: slow\\nerror: no such ref")
+    if any([each[0], each[2]] == app(words[1]) for each in state["apps"]):
+        sys.exit("error: already installed from another remote")
     state["apps"].append([app(words[1])[0], words[0], app(words[1])[1]])
 elif verb == "uninstall" and words:
     state["apps"] = [each for each in state["apps"] if [each[0], each[2]] != app(words[0])]
@@ -62,10 +64,10 @@ class Laptop:
         self.books.write_text(json.dumps({"remotes": {}, "apps": [], "log": [], "broken": []}))
         self.want()
 
-    def want(self, *apps: str, branch: str = "stable", key: str = "K1") -> None:
-        """Applications of the remote `mv`."""
-        remotes = {"mv": {"url": "https://mv.example/", "key": key}} if apps else {}
-        wanted = {app: {"remote": "mv", "branch": branch} for app in apps}
+    def want(self, *apps: str, branch: str = "stable", key: str = "K1", remote: str = "mv") -> None:
+        """Applications of one remote."""
+        remotes = {remote: {"url": "https://mv.example/", "key": key}} if apps else {}
+        wanted = {app: {"remote": remote, "branch": branch} for app in apps}
         (self.folder / "list.json").write_text(json.dumps({"remotes": remotes, "apps": wanted}))
 
     def __getitem__(self, name: str) -> Any:
@@ -124,6 +126,33 @@ def test_another_branch_takes_the_place_of_the_old_one(laptop: Laptop):
     laptop.want("org.a.A", branch="lts")
     assert flatpaks.main([]) == 0
     assert laptop["apps"] == [["org.a.A", "mv", "lts"]]
+
+
+def test_an_application_that_moves_to_another_remote_comes_from_there(laptop: Laptop):
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    laptop.want("org.a.A", remote="own")
+    assert flatpaks.main([]) == 0
+    assert (laptop["apps"], list(laptop["remotes"])) == ([["org.a.A", "own", "stable"]], ["own"])
+    flatpaks.main(["--none"])
+    assert laptop["apps"] == []
+
+
+def test_an_application_stays_while_the_remote_that_it_shall_move_to_cannot_be_added(laptop: Laptop):
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    laptop.want("org.a.A", remote="own")
+    laptop.set(broken=["own"])
+    assert flatpaks.main([]) == 1
+    assert (laptop["apps"], list(laptop["remotes"])) == ([["org.a.A", "mv", "stable"]], ["mv"])
+
+
+def test_what_somebody_installed_again_from_elsewhere_is_theirs(laptop: Laptop):
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    laptop.set(apps=[["org.a.A", "theirs", "stable"]])
+    assert flatpaks.main(["--none"]) == 0
+    assert laptop["apps"] == [["org.a.A", "theirs", "stable"]]
 
 
 def test_another_key_takes_the_place_of_the_old_one(laptop: Laptop):
