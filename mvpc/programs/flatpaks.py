@@ -13,6 +13,7 @@ Run as root by mvpc-flatpaks.service. Where nothing is missing, no network is ne
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,8 +31,34 @@ NOTHING: Inventory = {"remotes": {}, "apps": {}}
 
 def main(arguments: list[str]) -> int:
     """Exit code 1, with a line on standard error, when something could not be done; the rest is done all the same."""
-    wanted = NOTHING if "--none" in arguments else load(LIST)
-    ours = load(OURS) if OURS.exists() else NOTHING
+    complaints: list[str] = []
+    try:
+        wanted = NOTHING if "--none" in arguments else load(LIST)
+        ours, damage = remembered()
+        complaints += damage
+        complaints += bring(ours, wanted)
+        if not complaints:
+            save({**wanted, "apps": {app: wanted["apps"][app] for app in wanted["apps"].keys() & load(OURS)["apps"]}})
+        if "--update" in arguments:
+            complaints += flatpak("update")
+    except (OSError, ValueError) as error:
+        complaints.append(str(error))
+    sys.stderr.writelines(f"{line}\n" for line in complaints)
+    return 1 if complaints else 0
+
+
+def remembered() -> tuple[Inventory, list[str]]:
+    """What mvpc has brought, as far as it is known, and a complaint when the file cannot be read."""
+    try:
+        return load(OURS), []
+    except FileNotFoundError:
+        return NOTHING, []
+    except ValueError as error:
+        return NOTHING, [f"{error}; what was brought before stays on this laptop"]
+
+
+def bring(ours: Inventory, wanted: Inventory) -> list[str]:
+    """Add remotes, remove what nobody wants, install what is missing; what could not be done is returned."""
     complaints: list[str] = []
     there, known = installed(), remotes()
     missing = {app: origin for app, origin in wanted["apps"].items() if origin not in there.get(app, [])}
@@ -54,13 +81,7 @@ def main(arguments: list[str]) -> int:
             complaints += flatpak("install", origin["remote"], f"{app}//{origin['branch']}")
     used = wanted["remotes"].keys() | {origin["remote"] for origin in left.values()}
     complaints += clean((ours["remotes"].keys() & known) - used, unused=bool(gone))
-    if not complaints:
-        brought = {**ours["apps"], **missing}
-        save({**wanted, "apps": {app: origin for app, origin in wanted["apps"].items() if app in brought}})
-    if "--update" in arguments:
-        complaints += flatpak("update")
-    sys.stderr.writelines(f"{complaint}\n" for complaint in complaints)
-    return 1 if complaints else 0
+    return complaints
 
 
 def remove(apps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -105,9 +126,11 @@ def installed() -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def ask(*argv: str) -> list[str]:
-    """Lines that flatpak prints."""
-    ran = subprocess.run(["flatpak", argv[0], "--system", *argv[1:]], stdout=subprocess.PIPE, text=True, check=True)
+def ask(verb: str, *argv: str) -> list[str]:
+    """Lines that flatpak prints; raises OSError when it fails, since nothing is known then."""
+    ran = subprocess.run(["flatpak", verb, "--system", *argv], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise OSError(complaint(ran, verb, *argv))
     return ran.stdout.splitlines()
 
 
@@ -115,10 +138,13 @@ def flatpak(verb: str, *argv: str) -> list[str]:
     """Do something, and return what went wrong: nothing, or one line."""
     quiet = [] if verb.startswith("remote-") else ["--noninteractive"]
     ran = subprocess.run(["flatpak", verb, "--system", *quiet, *argv], stderr=subprocess.PIPE, text=True, check=False)
-    if not ran.returncode:
-        return []
+    return [complaint(ran, verb, *argv)] if ran.returncode else []
+
+
+def complaint(ran: subprocess.CompletedProcess[str], *words: str) -> str:
+    """What flatpak said last, in one line."""
     last = (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1]
-    return [f"flatpak {verb} {' '.join(argv)}: {last}"]
+    return f"flatpak {' '.join(words)}: {last}"
 
 
 def united(one: Inventory, other: Inventory) -> Inventory:
@@ -127,15 +153,21 @@ def united(one: Inventory, other: Inventory) -> Inventory:
 
 
 def load(path: Path) -> Inventory:
-    """A list as it was saved."""
-    inventory: Inventory = json.loads(path.read_text(encoding="utf-8"))
-    return inventory
+    """A list as it was saved; raises ValueError when it is damaged."""
+    try:
+        inventory: Inventory = json.loads(path.read_text(encoding="utf-8"))
+        return {key: {name: dict(each) for name, each in inventory[key].items()} for key in NOTHING}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ValueError(f"{path} is damaged") from None
 
 
 def save(ours: Inventory) -> None:
-    """Replace the list of what mvpc has brought in one step."""
+    """Replace the list of what mvpc has brought in one step; it is whole after a power loss as well."""
     fresh = OURS.with_suffix(".new")
-    fresh.write_text(json.dumps(ours), encoding="utf-8")
+    with fresh.open("w", encoding="utf-8") as stream:
+        json.dump(ours, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
     fresh.replace(OURS)
 
 

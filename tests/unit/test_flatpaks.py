@@ -21,7 +21,9 @@ verb, _, *rest = sys.argv[1:]
 words = [each for each in rest if not each.startswith("-")]
 def app(ref):
     return ref.split("//")
-if verb == "remotes":
+if verb in state["broken"]:
+    sys.exit("warning: slow\\nerror: the system is locked")
+elif verb == "remotes":
     print("\\n".join(state["remotes"]))
 elif verb == "list":
     for name, remote, branch in state["apps"]:
@@ -191,3 +193,54 @@ def test_an_update_comes_after_what_is_missing(laptop: Laptop):
     laptop.want("org.a.A")
     flatpaks.main(["--update"])
     assert [each.split()[0] for each in laptop.changes()] == ["remote-add", "install", "update"]
+
+
+def test_a_question_that_flatpak_cannot_answer_ends_with_one_line(laptop: Laptop, capfd: pytest.CaptureFixture[str]):
+    laptop.want("org.a.A")
+    laptop.set(broken=["list"])
+    assert flatpaks.main([]) == 1
+    assert capfd.readouterr().err == (
+        "flatpak list --app --columns=application,origin,branch: error: the system is locked\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"remotes": {}, "apps": []}', '{"remotes": {}}', '{"apps'])
+def test_a_damaged_list_of_what_was_brought_is_complained_about_once_and_removes_nothing(
+    laptop: Laptop, capfd: pytest.CaptureFixture[str], text: str
+):
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    (laptop.folder / "ours.json").write_text(text)
+    laptop.want("org.b.B")
+    assert flatpaks.main([]) == 1
+    assert capfd.readouterr().err.endswith("ours.json is damaged; what was brought before stays on this laptop\n")
+    assert [app for app, *_ in laptop["apps"]] == ["org.a.A", "org.b.B"]
+    assert flatpaks.main([]) == 0
+
+
+def test_a_damaged_list_of_what_is_wanted_changes_nothing(laptop: Laptop, capfd: pytest.CaptureFixture[str]):
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    laptop.changes()
+    (laptop.folder / "list.json").write_text("{")
+    assert flatpaks.main([]) == 1
+    assert capfd.readouterr().err == f"{laptop.folder}/list.json is damaged\n"
+    assert laptop.changes() == []
+
+
+def test_what_was_brought_is_on_the_disk_before_it_replaces_what_was_known(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+):
+    steps: list[str] = []
+    replace = Path.replace
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: steps.append("on the disk"))
+
+    def put(path: Path, other: Path) -> Path:
+        steps.append("in its place")
+        return replace(path, other)
+
+    monkeypatch.setattr(Path, "replace", put)
+    laptop.want("org.a.A")
+    flatpaks.main([])
+    assert steps
+    assert steps == ["on the disk", "in its place"] * (len(steps) // 2)
