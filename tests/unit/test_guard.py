@@ -134,6 +134,7 @@ def test_the_timer_is_set_before_the_first_file_is_touched_and_shortened_after_t
     timers = [line for line in seen if " before systemd-run" in line]
     assert "False before systemd-run --quiet --collect --unit=mvpc-undo --on-active=600" in timers[0]
     assert "True before systemd-run --quiet --collect --unit=mvpc-undo --on-active=180" in timers[1]
+    assert all("--property=Restart=on-failure --property=RestartSec=30s" in line for line in timers[:2])
     assert "--unit=mvpc-settle /usr/bin/python3 -I -S /var/lib/mvpc/undo/undo.py settle" in timers[2]
 
 

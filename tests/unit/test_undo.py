@@ -224,15 +224,50 @@ def test_without_a_checkpoint_the_old_profiles_are_brought_up(root: Path, use: C
     assert tools.told[-3:-1] == [f"nmcli --wait 45 connection up uuid uuid-{number}" for number in (1, 2)]
 
 
-def test_a_run_that_died_half_way_is_finished_by_the_next(root: Path):
+def test_a_file_that_cannot_be_restored_keeps_nothing_else_from_coming_back(root: Path, use: Callable[[Tools], Tools]):
+    tools = use(Tools(systemctl="", nmcli=""))
     (root.parent / "undo/0").write_text("before")
     (root / SSHD[1:]).write_text("after")
-    odd = {"path": "/etc/new", "kind": "no such kind", "copy": "missing", "mode": 0, "uid": 0, "gid": 0}
-    with pytest.raises(FileNotFoundError):
-        undo(root, a_file(), odd)
-    assert (root.parent / "undo/manifest.json").exists()
-    undo(root, a_file(), {"path": "/etc/new", "kind": "absent"})
+    (root / "etc/new").write_text("after")
+    unit = {"name": "strongswan.service", "enabled": True, "active": True, "masked": False}
+    new = {"path": "/etc/new", "kind": "absent"}
+    with pytest.raises(SystemExit) as end:
+        undo(root, lost("/etc/one"), a_file(), lost("/etc/two"), new, units=[unit], connections=["uuid-1"])
+    assert str(end.value) == (
+        "/etc/one cannot be restored: No such file or directory\n/etc/two cannot be restored: No such file or directory"
+    )
     assert (root / SSHD[1:]).read_text() == "before"
+    assert not (root / "etc/new").exists()
+    assert {"systemctl daemon-reload", "systemctl start -- strongswan.service"} < set(tools.told)
+    assert "nmcli --wait 45 connection up uuid uuid-1" in tools.told
+    assert not (root.parent / "undo/undone.json").exists()
+
+
+def test_what_could_not_be_restored_is_restored_by_the_next_try_for_the_same_reason(
+    root: Path, use: Callable[[Tools], Tools]
+):
+    tools = use(Tools(systemctl="", nmcli=""))
+    folder = root.parent / "undo"
+    (folder / "0").write_text("before")
+    (folder / "settled").touch()
+    with pytest.raises(SystemExit):
+        undo(root, a_file(), lost("/etc/one"), connections=["uuid-1"])
+    assert not (folder / "settled").exists(), "nobody may confirm what is half there"
+    tools.told.clear()
+    with pytest.raises(SystemExit):
+        start([], folder, root)
+    assert not [line for line in tools.told if line.startswith("nmcli")], "it cuts connections at each try"
+    (folder / "lost").write_text("one")
+    assert start([], folder, root) == 0
+    assert ((root / SSHD[1:]).read_text(), (root / "etc/one").read_text()) == ("before", "one")
+    assert told(folder)["reason"] == NOT_CONFIRMED
+    assert "nmcli --wait 45 connection up uuid uuid-1" in tools.told
+    assert not (folder / "manifest.json").exists()
+
+
+def lost(path: str) -> dict[str, Any]:
+    """A file whose copy is not there."""
+    return {**a_file(path), "copy": "lost"}
 
 
 # --- settling ---------------------------------------------------------------------------------

@@ -52,6 +52,8 @@ Before=network-pre.target sysinit.target
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/python3 -I -S {SCRIPT} boot
+Restart=on-failure
+RestartSec=30s
 """
 
 
@@ -240,7 +242,11 @@ def watch_the_boot(machine: Machine) -> None:
 
 
 def set_timer(machine: Machine, seconds: int) -> None:
-    """Take the change back after so many seconds from now, whatever was set before; raises Failure."""
+    """Take the change back after so many seconds from now, whatever was set before; raises Failure.
+
+    What cannot be taken back at once, since the disk is full perhaps, is tried again until it can.
+    """
     machine.run(["systemctl", "stop", "--", f"{TIMER}.timer"])
     when = [f"--on-active={seconds}", "--timer-property=AccuracySec=1s"]
+    when += ["--property=Restart=on-failure", "--property=RestartSec=30s"]
     run_well(machine, "systemd-run", "--quiet", "--collect", f"--unit={TIMER}", *when, *undo())

@@ -6,14 +6,14 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mvpc.device.undo.files import replace_file, restore, sync
 from mvpc.device.undo.network import end_units, reconnect, restore_tables, restore_units
-from mvpc.device.undo.tools import MANIFEST, UNDONE, run
+from mvpc.device.undo.tools import MANIFEST, SETTLED, UNDONE, run
 
 
 def take_back(folder: Path, root: Path, reason: str, *, booting: bool = False) -> None:
@@ -24,6 +24,10 @@ def take_back(folder: Path, root: Path, reason: str, *, booting: bool = False) -
         root: / of the laptop.
         reason: why, in words, for those who ask later.
         booting: services read the restored files when they start, so that nobody needs to tell them.
+
+    Raises:
+        SystemExit: some files could not be restored, all of them named; everything else is as it was, and the
+            manifest stays, so that it can be tried again.
     """
     with alone(folder):
         try:
@@ -31,12 +35,15 @@ def take_back(folder: Path, root: Path, reason: str, *, booting: bool = False) -
         except FileNotFoundError:
             return
         end_units(manifest["units"], booting=booting)
-        for entry in manifest["files"]:
-            restore(root / entry["path"].lstrip("/"), entry, folder)
+        failures = list(restore_all(manifest["files"], folder, root))
         run(["systemctl", "daemon-reload"])
         restore_units(manifest["units"], booting=booting)
-        if not booting:
+        if not (booting or (failures and "reason" in manifest)):  # connections are not cut at each try
             tell(manifest)
+        reason = manifest.setdefault("reason", reason)
+        if failures:
+            keep_trying(manifest, folder)
+            raise SystemExit("\n".join(failures))
         told = {"generation": manifest["generation"], "at": int(time.time()), "booting": booting}
         told |= {"reason": reason, "components": manifest["components"]}
         replace_file(folder / UNDONE, json.dumps(told).encode(), mode=0o600)
@@ -45,6 +52,23 @@ def take_back(folder: Path, root: Path, reason: str, *, booting: bool = False) -
         for place in manifest["boot"]:
             (root / place.lstrip("/")).unlink(missing_ok=True)
         run(["systemctl", "stop", "--", manifest["timer"]])
+
+
+def restore_all(entries: Iterable[Mapping[str, Any]], folder: Path, root: Path) -> Iterator[str]:
+    """Restore every file that can be restored, and say which cannot (a full disk, chattr +i) and why."""
+    for entry in entries:
+        try:
+            restore(root / entry["path"].lstrip("/"), entry, folder)
+        except OSError as error:
+            yield f"{entry['path']} cannot be restored: {error.strerror or error}"
+
+
+def keep_trying(manifest: Mapping[str, Any], folder: Path) -> None:
+    """Note why it is taken back. Nobody can confirm any more what is half there."""
+    with suppress(OSError):
+        replace_file(folder / MANIFEST, json.dumps(manifest).encode(), mode=0o600)
+    with suppress(OSError):
+        (folder / SETTLED).unlink()
 
 
 def tell(manifest: dict[str, Any]) -> None:
