@@ -133,9 +133,21 @@ def test_the_timer_is_set_before_the_first_file_is_touched_and_shortened_after_t
     change(laptop, component(file(notify=RELOAD)))
     timers = [line for line in seen if " before systemd-run" in line]
     assert "False before systemd-run --quiet --collect --unit=mvpc-undo --on-active=600" in timers[0]
-    assert "True before systemd-run --quiet --collect --unit=mvpc-undo --on-active=180" in timers[1]
+    assert "True before systemd-run --quiet --collect --unit=mvpc-undo-confirm --on-active=180" in timers[1]
     assert all("--property=Restart=on-failure --property=RestartSec=30s" in line for line in timers[:2])
     assert "--unit=mvpc-settle /usr/bin/python3 -I -S /var/lib/mvpc/undo/undo.py settle" in timers[2]
+
+
+def test_the_first_timer_goes_when_the_second_is_there(laptop: Guarded):
+    change(laptop, component(file(notify=RELOAD)))
+    told = [line.replace("systemd-run --quiet --collect ", "") for line in laptop.commands if "mvpc-undo" in line]
+    assert [line.partition(" --on")[0] for line in told] == [
+        "systemctl stop -- mvpc-undo.timer mvpc-undo-confirm.timer",
+        "--unit=mvpc-undo",
+        "--unit=mvpc-undo-confirm",
+        "systemctl stop -- mvpc-undo.timer",
+    ]
+    assert laptop.manifest["timer"] == "mvpc-undo-confirm.timer"
 
 
 def test_whoever_sees_the_session_break_has_heard_that_the_change_may_be_the_cause(

@@ -21,6 +21,7 @@ from mvpc.device.converge.kept import (
     BOOT_UNIT,
     BOOT_WANTS,
     COUNTING,
+    LAST_TIMER,
     MANIFEST,
     SCRIPT,
     TIMER,
@@ -119,7 +120,9 @@ class Guard:
             "timer": f"{TIMER}.timer",
         }
         watch_the_boot(self.machine)
-        set_timer(self.machine, WORKING_SECONDS)
+        # One that outlived its own change would take back this one too early.
+        self.machine.run(["systemctl", "stop", "--", f"{TIMER}.timer", f"{LAST_TIMER}.timer"])
+        set_timer(self.machine, TIMER, WORKING_SECONDS)
         self._write()
         self.risky = frozenset(word for word in stake.notify if word == "connections" or " " in word)
         self.armed = True
@@ -142,8 +145,11 @@ class Guard:
         self.manifest["connections"] = None if active is None else list(changed)
         self.manifest["components"] = list(components)
         self.manifest["later"] = [*deliveries(self.later), *(bring_up(*each) for each in changed.items())]
+        # The first timer goes when the second one is there: without either, nothing would take the change back.
+        set_timer(self.machine, LAST_TIMER, CONFIRM_SECONDS)
+        self.manifest["timer"] = f"{LAST_TIMER}.timer"
         self._write()
-        set_timer(self.machine, CONFIRM_SECONDS)
+        self.machine.run(["systemctl", "stop", "--", f"{TIMER}.timer"])
         write_private(self.machine, self.machine.path(COUNTING), b"")
         run_well(self.machine, "systemd-run", "--quiet", "--collect", f"--unit={SETTLING}", *undo("settle"))
 
@@ -241,12 +247,11 @@ def watch_the_boot(machine: Machine) -> None:
         fresh.symlink_to(BOOT_UNIT)
 
 
-def set_timer(machine: Machine, seconds: int) -> None:
-    """Take the change back after so many seconds from now, whatever was set before; raises Failure.
+def set_timer(machine: Machine, name: str, seconds: int) -> None:
+    """Take the change back after so many seconds from now; raises Failure.
 
     What cannot be taken back at once, since the disk is full perhaps, is tried again until it can.
     """
-    machine.run(["systemctl", "stop", "--", f"{TIMER}.timer"])
     when = [f"--on-active={seconds}", "--timer-property=AccuracySec=1s"]
     when += ["--property=Restart=on-failure", "--property=RestartSec=30s"]
-    run_well(machine, "systemd-run", "--quiet", "--collect", f"--unit={TIMER}", *when, *undo())
+    run_well(machine, "systemd-run", "--quiet", "--collect", f"--unit={name}", *when, *undo())

@@ -17,7 +17,8 @@ COUNTING = f"{UNDO}/counting"
 MANIFEST, UNDONE, SCRIPT, SETTLED = (
     f"{UNDO}/{name}" for name in ("manifest.json", "undone.json", "undo.py", "settled")
 )
-TIMER = "mvpc-undo"
+TIMER, LAST_TIMER = "mvpc-undo", "mvpc-undo-confirm"
+"""While the apply is at work, and after it. Two names, so that one is set before the other goes."""
 BOOT_UNIT = "/etc/systemd/system/mvpc-undo-boot.service"
 BOOT_WANTS = "/etc/systemd/system/sysinit.target.wants/mvpc-undo-boot.service"
 BUS = "org.freedesktop.NetworkManager"
@@ -32,7 +33,7 @@ def confirm(machine: Machine) -> None:
             return
         kept = json.loads(machine.path(MANIFEST).read_bytes())
         delete(machine.path(MANIFEST))
-    machine.run(["systemctl", "stop", "--", f"{TIMER}.timer"])
+    machine.run(["systemctl", "stop", "--", f"{TIMER}.timer", f"{LAST_TIMER}.timer"])
     if kept["checkpoint"]:
         at_network_manager(machine, "Destroy", "o", kept["checkpoint"])
     for path in (BOOT_WANTS, BOOT_UNIT):
