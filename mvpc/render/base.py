@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import get_args
+from urllib.parse import urlsplit
 
 from mvpc.editions import edition
 from mvpc.errors import InputError
@@ -15,6 +16,8 @@ from mvpc.settings import Apt, Base, Day, Ssh, Updates, Window, present
 
 SUITES = {"debian-12": "bookworm", "debian-13": "trixie", "ubuntu-22.04": "jammy", "ubuntu-24.04": "noble"}
 """Releases whose package sources mvpc can write."""
+DISTRIBUTIONS = (".debian.org", ".ubuntu.com")
+"""Ends of the hosts from which laptops come with packages."""
 DAYS: tuple[Day, ...] = get_args(Day)
 
 
@@ -170,6 +173,8 @@ def _sources(device: Device, settings: Apt) -> tuple[Resource, ...]:
 
 
 def _more_sources(settings: Apt) -> Iterator[Resource]:
+    replacing = (each.url for each in settings.sources.values() if "present" == each.state == each.replaces)
+    first = {urlsplit(url).hostname for url in (settings.mirror, settings.security_mirror, *replacing) if url}
     for name, source in sorted(settings.sources.items()):
         if source.state == "present":
             content = fill(
@@ -180,3 +185,9 @@ def _more_sources(settings: Apt) -> Iterator[Resource]:
                 key=source.key.splitlines(),
             )
             yield File(path=f"/etc/apt/sources.list.d/mvpc-{name}.sources", content=content)
+            host = urlsplit(source.url).hostname or ""
+            # apt_preferences(5) knows a host alone: a pin would hold back what the distribution itself has there.
+            if host not in first and not host.endswith(DISTRIBUTIONS):
+                yield File(
+                    path=f"/etc/apt/preferences.d/40-mvpc-{name}.pref", content=fill("apt-source-pin", host=host)
+                )

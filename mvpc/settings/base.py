@@ -40,6 +40,8 @@ class PackageSource(StrictModel):
     """Components of the suite; none where `suite` is a path."""
     key: ArchiveKey
     """The OpenPGP key that signs it. There is no way to use a source that nobody signs."""
+    replaces: Presence = "absent"
+    """Whether its packages take the place of those that other sources have too; else it only adds packages."""
 
     @model_validator(mode="after")
     def _has_components_or_a_path(self) -> Self:

@@ -158,6 +158,35 @@ def test_a_source_of_the_site_carries_the_key_that_signs_it():
     assert "/etc/apt/sources.list" not in found
 
 
+PIN = "/etc/apt/preferences.d/40-mvpc-own.pref"
+
+
+def pinned(mirror: str = "http://mirror.example/debian", **more: str) -> str:
+    source = {"url": "https://apt.mv.example:8443/own", "suite": "./", "key": KEY, **more}
+    found = files(bundle({"base": {"apt": {"mirror": mirror, "sources": {"own": source}}}}))
+    return found[PIN].content if PIN in found else ""
+
+
+def test_a_source_replaces_no_package_that_others_have_unless_the_profile_says_so():
+    assert pinned().endswith('Package: *\nPin: origin "apt.mv.example"\nPin-Priority: 100\n')
+    assert pinned(replaces="present") == ""
+
+
+@pytest.mark.parametrize(
+    ("mirror", "url"),
+    [("http://apt.mv.example/debian", "https://apt.mv.example/own"), ("http://m.example/", "http://deb.debian.org/x")],
+)
+def test_a_source_on_the_host_of_the_distribution_does_not_hold_back_the_distribution(mirror: str, url: str):
+    assert pinned(mirror, url=url) == ""
+
+
+def test_a_source_on_the_host_of_one_that_replaces_packages_does_not_hold_it_back():
+    own = {"url": "http://apt.mv.example/own", "suite": "./", "key": KEY}
+    over = {**own, "url": "http://apt.mv.example/over", "replaces": "present"}
+    found = files(bundle({"base": {"apt": {"sources": {"own": own, "over": over}}}}))
+    assert not [path for path in found if path.startswith("/etc/apt/preferences.d/40-")]
+
+
 def test_a_source_that_is_switched_off_is_left_out():
     source = {"state": "absent", "url": "http://apt.mv.example/own", "suite": "./", "key": KEY}
     assert not any("mvpc-own" in path for path in files(bundle({"base": {"apt": {"sources": {"own": source}}}})))
