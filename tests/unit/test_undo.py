@@ -211,6 +211,70 @@ def test_tables_are_read_as_nft_lists_them():
     }
 
 
+TIMED = """table inet mvpc_kill {
+	set trusted {
+		type ifname
+		flags timeout
+		elements = { "eth0" timeout 4m,
+				"wlan0" timeout 3m }
+	}
+
+	set all_alike {
+		type ipv4_addr
+		timeout 1h
+		elements = { 192.0.2.1, 192.0.2.9 timeout 3m }
+	}
+
+	map some {
+		type ipv4_addr : verdict
+		flags timeout
+		elements = { 192.0.2.1 : drop, 192.0.2.2 timeout 5m comment "a, } b" : drop,
+				192.0.2.3 comment "no timeout 5m, really" : accept }
+	}
+
+	chain output {
+		oifname @trusted accept
+	}
+}
+"""
+LASTING = """table inet mvpc_kill {
+	set trusted {
+		type ifname
+		flags timeout
+	}
+
+	set all_alike {
+		type ipv4_addr
+		timeout 1h
+	}
+
+	map some {
+		type ipv4_addr : verdict
+		flags timeout
+		elements = { 192.0.2.1 : drop, 192.0.2.3 comment "no timeout 5m, really" : accept }
+	}
+
+	chain output {
+		oifname @trusted accept
+	}
+}
+"""
+"""As nftables 1.0.6 lists it."""
+
+
+def test_elements_that_go_by_themselves_do_not_come_back(root: Path, use: Callable[[Tools], Tools]):
+    tools = use(Tools(nft=DROP))
+    undo(root, rules=DROP + TIMED)
+    loaded = [line.removeprefix("nft -f - ") for line in tools.told if line.startswith("nft -f")]
+    assert loaded == [f"add table inet mvpc_kill\ndelete table inet mvpc_kill\n{LASTING}"]
+
+
+def test_neither_are_they_a_reason_to_load_a_table_again(root: Path, use: Callable[[Tools], Tools]):
+    tools = use(Tools(nft=TIMED))
+    undo(root, rules=LASTING)
+    assert not [line for line in tools.told if line.startswith("nft -f")]
+
+
 def test_networkmanager_goes_back_to_its_checkpoint(root: Path, use: Callable[[Tools], Tools]):
     tools = use(Tools(nmcli="", busctl=""))
     undo(root, connections=["uuid-1"], checkpoint="/org/freedesktop/NetworkManager/Checkpoint/3")

@@ -9,6 +9,9 @@ from typing import Any
 from mvpc.device.undo.tools import run
 
 _NETWORK_MANAGER = "org.freedesktop.NetworkManager"
+_SET = re.compile(r"^\t(?:set|map) .*?^\t\}$", re.MULTILINE | re.DOTALL)
+_ELEMENTS = re.compile(r"^\t\telements = \{((?:\"[^\"]*\"|[^\"}])*)\}\n", re.MULTILINE)
+_ELEMENT = re.compile(r"(?:\"[^\"]*\"|[^\",])+")
 
 
 def ruleset() -> str:
@@ -26,10 +29,25 @@ def restore_tables(before: str) -> None:
 
 
 def tables(text: str) -> dict[str, str]:
-    """Family and name of each table -> its text."""
+    """Family and name of each table -> its text, without what goes by itself."""
     found = re.findall(r"^table (\S+ \S+) \{\n.*?^\}$", text, re.MULTILINE | re.DOTALL)
     whole = [match[0] for match in re.finditer(r"^table \S+ \S+ \{\n.*?^\}$", text, re.MULTILINE | re.DOTALL)]
-    return dict(zip(found, whole))  # noqa: B905 - `strict` is younger than laptops
+    lasting = (_SET.sub(_without_timed, each) for each in whole)
+    return dict(zip(found, lasting))  # noqa: B905 - `strict` is younger than laptops
+
+
+def _without_timed(found: re.Match[str]) -> str:
+    """A set or map without elements that have a timeout: loaded again they would have all of their time once more."""
+    text = found[0]
+    # What has the timeout of its set is listed without one.
+    of_set = re.search(r"^\t\ttimeout ", text, re.MULTILINE)
+    return _ELEMENTS.sub("" if of_set else _lasting, text)
+
+
+def _lasting(found: re.Match[str]) -> str:
+    each = (word.strip() for word in _ELEMENT.findall(found[1]))
+    lasting = [word for word in each if " timeout " not in re.sub(r'"[^"]*"', "", f"{word} ")]
+    return f"\t\telements = {{ {', '.join(lasting)} }}\n" if lasting else ""
 
 
 def end_units(units: Iterable[Mapping[str, Any]], *, booting: bool) -> None:
