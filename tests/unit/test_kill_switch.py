@@ -187,7 +187,7 @@ def test_only_our_own_table_is_ever_replaced():
     for settings in (WIREGUARD, IKEV2):
         text = files(settings)[RULES] + files(settings)[UNIT]
         assert "flush" not in text
-        assert text.count("delete table inet mvpc_kill") == text.count("delete table") == 3
+        assert text.count("delete table inet mvpc_kill") == text.count("delete table") == 4
 
 
 def test_at_boot_nothing_goes_out_before_the_rules_are_loaded_and_nothing_if_they_cannot_be():
@@ -198,6 +198,16 @@ def test_at_boot_nothing_goes_out_before_the_rules_are_loaded_and_nothing_if_the
     assert "51820" not in first
     assert second == f"ExecStart=-/usr/sbin/nft -f {RULES}"
     assert {"DefaultDependencies=no", "Before=network-pre.target", "WantedBy=sysinit.target"} <= set(lines)
+
+
+def test_it_is_loaded_again_by_way_of_closed_and_never_by_way_of_open():
+    lines = files(WIREGUARD)[UNIT].splitlines()
+    [closed, _] = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
+    reloads = [line.partition("=")[2] for line in lines if line.startswith("ExecReload=")]
+    assert reloads == [closed, f"/usr/sbin/nft -f {RULES}"]
+    flushed = files(WIREGUARD)["/etc/systemd/system/nftables.service.d/mvpc-kill.conf"]
+    assert flushed.count("systemctl --no-block reload mvpc-kill.service") == 3
+    assert "restart" not in flushed
 
 
 def test_a_change_that_was_taken_back_at_boot_leaves_no_switch():
