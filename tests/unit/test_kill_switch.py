@@ -157,7 +157,7 @@ def test_a_wireguard_laptop_needs_nobody_to_look_after_it_unless_somebody_may_ta
     assert "/etc/mvpc/tunnel.json" in files(WIREGUARD)
 
 
-def test_a_proof_is_void_before_another_network_is_up_and_the_tunnel_is_looked_after_at_once():
+def test_a_proof_and_a_portal_are_void_before_another_network_is_up_and_the_tunnel_is_looked_after_at_once():
     found = [each for each in resources(IKEV2) if isinstance(each, File) and "dispatcher.d" in each.path]
     assert [each.path.removeprefix("/etc/NetworkManager/dispatcher.d/") for each in found] == [
         "50-mvpc-vpn",
@@ -165,7 +165,7 @@ def test_a_proof_is_void_before_another_network_is_up_and_the_tunnel_is_looked_a
     ]
     for file in found:
         assert (file.mode, file.owner) == ("0755", "root")
-        assert "*:pre-up) nft flush set inet mvpc_kill trusted" in file.content
+        assert "*:pre-up) nft 'flush set inet mvpc_kill trusted; flush set inet mvpc_kill portal'" in file.content
         assert "systemctl --no-block start mvpc-vpn.service" in file.content
 
 
