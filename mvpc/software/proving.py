@@ -43,7 +43,8 @@ def proven_versions(provers: Sequence[Prover], *, quorum_percent: float) -> tupl
 
     Args:
         provers: the laptops of one ring.
-        quorum_percent: share of the laptops with a product that must have one and the same version.
+        quorum_percent: share of the laptops with a product that must have one and the same version; and of
+            these, the share that must have each package that comes with it.
     """
     found: dict[str, dict[str, Mapping[str, str]]] = {}
     problems: list[Problem] = []
@@ -53,7 +54,7 @@ def proven_versions(provers: Sequence[Prover], *, quorum_percent: float) -> tupl
             having = [each for each in here if product in each.wanted]
             chosen = _agreed(product, having, quorum_percent)
             if chosen:
-                found.setdefault(os, {})[product] = _united(product, chosen)
+                found.setdefault(os, {})[product] = _common(product, chosen, quorum_percent)
             else:
                 problems.append(_disagreement(os, product, having))
     return found, problems
@@ -72,10 +73,17 @@ def _version(product: str, laptop: Prover) -> tuple[str, ...]:
     return tuple(installed.get(name, "") for name in laptop.wanted[product].packages)
 
 
-def _united(product: str, laptops: Sequence[Prover]) -> dict[str, str]:
+def _common(product: str, laptops: Sequence[Prover], quorum_percent: float) -> dict[str, str]:
+    """Package -> the newest version that a quorum of them has.
+
+    Which packages were built from one source is each laptop's own word, and a few that lie must not hold any package
+    of the next ring.
+    """
+    counts = Counter(entry for each in laptops for entry in each.of(product).items())
     found: dict[str, str] = {}
-    for name, version in (each for laptop in laptops for each in laptop.of(product).items()):
-        found[name] = max(found.get(name, version), version, key=version_key)
+    for (name, version), number in counts.items():
+        if number * 100 >= quorum_percent * len(laptops):
+            found[name] = max(found.get(name, version), version, key=version_key)
     return found
 
 

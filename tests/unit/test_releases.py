@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,20 @@ def test_a_version_that_too_few_have_is_not_proved_and_laptops_are_named():
     assert problems == [
         "qpdf: its laptops (debian-13) do not agree on a version: 12.9-1 on nb-9; 12.10-1 on nb-10 and 1 more"
     ]
+
+
+def test_one_laptop_that_lies_holds_no_package_that_the_others_do_not_have():
+    honest = [prover(number, {"qpdf": "12-1", "libqpdf30": "12-1"}) for number in (1, 2)]
+    sudo = InstalledPackage("sudo", "1.8-1", "amd64", "qpdf")
+    liar = replace(honest[0], device=a_device("nb-3"), packages=(*honest[0].packages, sudo))
+    assert proven(*honest, liar) == ({"debian-13": {"qpdf": {"qpdf": "12-1", "libqpdf30": "12-1"}}}, [])
+
+
+def test_of_a_package_that_comes_along_the_newest_version_that_a_quorum_has_is_proved():
+    libraries = ("12-1", "12-1", "12-2", "12-2", "99-1")
+    laptops = [prover(at, {"qpdf": "12-1", "libqpdf30": version}) for at, version in enumerate(libraries)]
+    versions, _ = proven(*laptops, quorum=40)
+    assert versions == {"debian-13": {"qpdf": {"qpdf": "12-1", "libqpdf30": "12-2"}}}
 
 
 def test_operating_systems_prove_their_versions_apart():
