@@ -47,7 +47,7 @@ class Recorder(Protocol):
         """Use a token up; False when somebody else did."""
 
     def refuse(self, hostname: str, reason: str, *, at: datetime) -> None:
-        """Note why a laptop was not enrolled."""
+        """Note why a laptop was not enrolled; the same once a minute at most."""
 
     def record(self, certificates: Sequence[Certificate], *, at: datetime, action: str) -> None:
         """Keep what was issued."""

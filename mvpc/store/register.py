@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -19,6 +19,9 @@ _EVENT = table_of(tables.DeviceEventRow)
 _CERTIFICATE = table_of(tables.CertificateRow)
 _TOKEN = table_of(tables.EnrolmentTokenRow)
 _ARRIVAL = table_of(tables.ArrivalRow)
+
+SAME_REFUSAL = timedelta(minutes=1)
+"""How long a refusal stands for further ones of the same laptop for the same reason."""
 
 
 class Register:
@@ -53,10 +56,15 @@ class Register:
             return connection.execute(unused, {"used_at": rows.moment(at)}).rowcount == 1
 
     def refuse(self, hostname: str, reason: str, *, at: datetime) -> None:
-        """Note in the history why a laptop was not enrolled."""
+        """Note in the history why a laptop was not enrolled.
+
+        The same reason again within `SAME_REFUSAL` is not noted: anybody may come to the desk, as often as they like.
+        """
+        changes = {"enrolment": ("", f"refused: {reason}")}
         with writing(self._engine, self._path) as connection:
             number = self._number(connection, hostname)
-            self._note(connection, number, "refuse", {"enrolment": ("", f"refused: {reason}")}, at)
+            if not _says_so(connection, number, "refuse", rows.packed(changes), at):
+                self._note(connection, number, "refuse", changes, at)
 
     def keep_arrival(self, arrival: Arrival) -> None:
         """Keep what a new laptop brought to the desk; what it brought before is void."""
@@ -117,6 +125,15 @@ class Register:
     def _numbers(self, connection: Connection) -> dict[str, int]:
         query = select(_DEVICE.c.hostname, _DEVICE.c.number)
         return {row.hostname: row.number for row in connection.execute(query)}
+
+
+def _says_so(connection: Connection, number: int, action: str, changes: str, at: datetime) -> bool:
+    """Whether the newest entry in a device's history is the same, and younger than `SAME_REFUSAL`."""
+    newest = select(_EVENT).where(_EVENT.c.device == number).order_by(_EVENT.c.id.desc()).limit(1)
+    last = connection.execute(newest).one_or_none()
+    if last is None or (last.action, last.changes) != (action, changes):
+        return False
+    return abs(at - datetime.fromisoformat(last.at)) < SAME_REFUSAL
 
 
 def _words(certificate: Certificate) -> str:

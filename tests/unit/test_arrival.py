@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from mvpc.inventory.difference import difference
 from mvpc.model import Arrival, Device, LifeCycle
 from mvpc.secret import Secret
 from mvpc.store.read import Reader
+from mvpc.store.register import Register
 from mvpc.store.write import Store
 from mvpc.testing import NOON, a_device
 from tests.unit.test_enrolment import REVOKED, RULES, FakeRegister, a_request, seams
@@ -180,6 +182,20 @@ def test_a_replayed_token_is_refused_at_the_desk_and_stands_in_the_history(proje
     at_the_desk(question(token))
     assert at_the_desk(question(token))["error"] == "the token was used before"
     assert "refused: the token was used before" in device("show", "nb-000123").stdout
+
+
+def test_a_flood_of_the_same_refusal_stands_in_the_history_once_a_minute(project: Path):
+    register = Register(project / ".mvpc/mvpc.db", actor="t")
+    for seconds in (0, 5, 59, 60, 61):
+        register.refuse("nb-000123", "no token was made for it", at=NOON + timedelta(seconds=seconds))
+    register.refuse("nb-000123", "the token has expired", at=NOON + timedelta(seconds=62))
+    with Reader(project / ".mvpc/mvpc.db") as reader:
+        refused = [each for each in reader.events("nb-000123") if each.action == "refuse"]
+    assert [((each.at - NOON).seconds, each.changes["enrolment"][1]) for each in refused] == [
+        (62, "refused: the token has expired"),
+        (60, "refused: no token was made for it"),
+        (0, "refused: no token was made for it"),
+    ]
 
 
 @pytest.mark.parametrize(
