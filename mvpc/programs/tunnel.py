@@ -11,8 +11,10 @@ Settings are in /etc/mvpc/tunnel.json; mvpc writes both.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -20,13 +22,14 @@ import sys
 import syslog
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 SETTINGS = Path("/etc/mvpc/tunnel.json")
 NOTE = Path("/run/mvpc/portal.json")
 """What to put back when the portal closes."""
+LOCK = Path("/run/mvpc/tunnel.lock")
 TABLE = ("inet", "mvpc_kill")
 TRUSTED_S = 180
 """How long a proof counts; three times as long as the timer waits."""
@@ -38,17 +41,31 @@ PEOPLE = (range(1000, 60000), range(65536, 1 << 32))
 
 def main(argv: Sequence[str]) -> int:
     """Do what the first word says; the exit code."""
+    if argv not in (["keep"], ["portal"], ["close"]):
+        print("mvpc-tunnel: say keep, portal or close", file=sys.stderr)
+        return 2
     settings = json.loads(SETTINGS.read_text(encoding="utf-8"))
-    if argv == ["keep"]:
-        keep(settings)
-        return 0
-    if argv == ["portal"]:
-        return portal(settings, int(os.environ.get("SUDO_UID", os.getuid())))
-    if argv == ["close"]:
-        close(settings)
-        return 0
-    print("mvpc-tunnel: say keep, portal or close", file=sys.stderr)
-    return 2
+    with alone():
+        if argv == ["portal"]:
+            return portal(settings, int(os.environ.get("SUDO_UID", os.getuid())))
+        (keep if argv == ["keep"] else close)(settings)
+    return 0
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One call after the other: between what one of them sees and what it does about it nothing changes."""
+    LOCK.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)  # who may open it may hold it for ever
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("One moment: the tunnel is being looked after, which may take a minute.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def keep(settings: Mapping[str, Any]) -> None:
@@ -60,6 +77,8 @@ def keep(settings: Mapping[str, Any]) -> None:
     if trusted:
         leave_out(settings)
     elif not NOTE.exists():
+        if opened(settings, "portal"):
+            put("portal", [], 0)  # nobody would close it when the tunnel is up
         start(settings)
     elif not opened(settings, "portal") or comes_through(settings):
         close(settings)
@@ -234,7 +253,6 @@ def portal(settings: Mapping[str, Any], user: int) -> int:
         print(refusal, file=sys.stderr)
         return 1
     names = {each: domains(each) for each in ways}
-    NOTE.parent.mkdir(mode=0o755, exist_ok=True)
     if not NOTE.exists():
         NOTE.write_text(json.dumps(names), encoding="utf-8")
     leave_out(settings)
@@ -300,4 +318,5 @@ def said(*argv: str, stdin: str = "") -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # Ctrl-Z would stop it with the lock in its hand
     raise SystemExit(main(sys.argv[1:]))

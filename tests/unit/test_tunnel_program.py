@@ -69,7 +69,11 @@ class Laptop:
 def laptop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Laptop:
     made = Laptop()
     monkeypatch.setattr(tunnel, "said", made.said)
-    monkeypatch.setattr(tunnel, "NOTE", tmp_path / "portal.json")
+    monkeypatch.setattr(tunnel, "SETTINGS", tmp_path / "tunnel.json")
+    (tmp_path / "tunnel.json").write_text(json.dumps(settings()))
+    monkeypatch.setattr(tunnel, "NOTE", tmp_path / "run/portal.json")
+    monkeypatch.setattr(tunnel, "LOCK", tmp_path / "run/tunnel.lock")
+    (tmp_path / "run").mkdir()
     monkeypatch.setattr(tunnel, "log", lambda _: None)
     monkeypatch.setattr("time.sleep", lambda _: None)
     return made
@@ -300,14 +304,36 @@ def test_a_second_call_does_not_forget_what_to_put_back(laptop: Laptop):
     assert json.loads(tunnel.NOTE.read_text()) == {"wlan0": ["~home"]}
 
 
+def test_an_opening_that_nobody_would_close_is_closed_before_the_tunnel_comes_up(laptop: Laptop):
+    laptop.sets["portal"] = ["wlan0"]
+    tunnel.keep(settings())
+    assert laptop.sets["portal"] == []
+    assert laptop.ran.index("nft -f -") < laptop.ran.index(laptop.did(*START)[0])
+
+
+def test_nobody_closes_what_somebody_is_just_about_to_open(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    timer = threading.Thread(target=tunnel.main, args=(["keep"],))
+
+    def takes_a_while(_: object) -> None:
+        timer.start()
+        timer.join(timeout=0.5)  # without a lock it is through by then
+
+    monkeypatch.setattr(tunnel, "leave_out", takes_a_while)
+    monkeypatch.setenv("SUDO_UID", "1000")
+    assert tunnel.main(["portal"]) == 0
+    timer.join()
+    assert laptop.sets["portal"] == ["wlan0"]
+    assert tunnel.NOTE.exists()
+    assert "One moment" in capsys.readouterr().out
+
+
 # --- the program itself
 
 
-def test_it_reads_its_settings_and_says_what_it_can_do(
-    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    monkeypatch.setattr(tunnel, "SETTINGS", tmp_path / "tunnel.json")
-    (tmp_path / "tunnel.json").write_text(json.dumps(settings()))
+def test_it_reads_its_settings_and_says_what_it_can_do(laptop: Laptop, capsys: pytest.CaptureFixture[str]):
+    tunnel.LOCK.parent.rmdir()  # as after a boot
     assert (tunnel.main(["keep"]), tunnel.main(["close"]), tunnel.main(["--help"])) == (0, 0, 2)
     assert "keep, portal or close" in capsys.readouterr().err
 
