@@ -71,8 +71,9 @@ def alone() -> Iterator[None]:
 def keep(settings: Mapping[str, Any]) -> None:
     """Find out where the laptop is; start the tunnel, or leave it out."""
     mend_switch(settings)
-    ways = ways_out()
+    before, ways = activations(), ways_out()
     trusted = bool(ways) and all(proves(settings, each) for each in ways)
+    trusted = trusted and activations() == before  # else it was another network that proved itself
     trust(settings, ways if trusted else [])
     if trusted:
         leave_out(settings)
@@ -95,6 +96,12 @@ def ways_out() -> list[str]:
         ways = [(int(each.get("metric", 0)), str(each["dev"])) for each in routes if "dev" in each]
         found += [dev for _, dev in sorted(ways)[:1]]
     return list(dict.fromkeys(found))
+
+
+def activations() -> set[str]:
+    """What NetworkManager has active, each under a number of its own: the same network once more is another one."""
+    shown = said("nmcli", "--terse", "--fields", "ACTIVE-PATH,TYPE", "connection", "show", "--active")
+    return {line for line in shown.splitlines() if not line.endswith(":wireguard")}
 
 
 def proves(settings: Mapping[str, Any], device: str) -> bool:

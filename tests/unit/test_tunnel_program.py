@@ -311,6 +311,17 @@ def test_an_opening_that_nobody_would_close_is_closed_before_the_tunnel_comes_up
     assert laptop.ran.index("nft -f -") < laptop.ran.index(laptop.did(*START)[0])
 
 
+@pytest.mark.parametrize(("afterwards", "trusted"), [("/1:802-11-wireless", ["wlan0"]), ("/2:802-11-wireless", [])])
+def test_a_proof_counts_for_the_network_that_gave_it_alone(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, *, afterwards: str, trusted: list[str]
+):
+    seen = iter([{"/1:802-11-wireless"}, {afterwards}])
+    monkeypatch.setattr(tunnel, "activations", lambda: next(seen))
+    monkeypatch.setattr(tunnel, "proves", lambda *_: True)
+    tunnel.keep(settings())
+    assert laptop.sets["trusted"] == trusted
+
+
 def test_nobody_closes_what_somebody_is_just_about_to_open(
     laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
