@@ -5,6 +5,7 @@ Loads SQLAlchemy, paramiko and cryptography.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -23,6 +24,9 @@ from mvpc.model import Device
 from mvpc.project import Project
 from mvpc.ssh import make_key
 from mvpc.store.read import Reader
+
+PATIENCE_S = 30
+"""How long the desk waits for what a laptop has to say: a script says it at once."""
 
 
 def serve(*, proof: str, address: str) -> None:
@@ -54,7 +58,7 @@ def _take_down(project: Project, proof: str, address: str) -> Device:
     project.require_real()
     host_key = _proven_key(proof)
     try:
-        token, asked = read_question(sys.stdin.buffer.readline(MAX_ANSWER + 1).decode(errors="replace"))
+        token, asked = read_question(_question())
     except ValueError as error:
         raise InputError(str(error)) from error
     with Reader(project.database) as reader:
@@ -66,6 +70,14 @@ def _take_down(project: Project, proof: str, address: str) -> Device:
     desk = Desk(recorder=register(project), rules=rules, others=devices, now=now)
     arrive(applicant_of(project, device, token), asked, host_key=host_key, address=address, desk=desk)
     return device
+
+
+def _question() -> str:
+    """The one line that a new laptop says. Whoever says nothing is not waited for: then the kernel ends us."""
+    signal.alarm(PATIENCE_S)  # nobody else could: it is root's, and what called it is not
+    line = sys.stdin.buffer.readline(MAX_ANSWER + 1)
+    signal.alarm(0)
+    return line.decode(errors="replace")
 
 
 def _proven_key(proof: str) -> str:
