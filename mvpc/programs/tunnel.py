@@ -57,15 +57,13 @@ def alone() -> Iterator[None]:
     """One call after the other: between what one of them sees and what it does about it nothing changes."""
     LOCK.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)  # who may open it may hold it for ever
-    try:
+    with os.fdopen(lock):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("One moment: the tunnel is being looked after, which may take a minute.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(lock)
 
 
 def keep(settings: Mapping[str, Any]) -> None:
@@ -83,9 +81,6 @@ def keep(settings: Mapping[str, Any]) -> None:
         start(settings)
     elif not opened(settings, "portal") or comes_through(settings):
         close(settings)
-
-
-# --- where the laptop is
 
 
 def ways_out() -> list[str]:
@@ -160,9 +155,6 @@ def believing(authority: str) -> ssl.SSLContext:
     return context
 
 
-# --- the tunnel
-
-
 def start(settings: Mapping[str, Any]) -> None:
     """Let the tunnel come up where it is neither up nor on its way."""
     if settings["provider"] == "wireguard":
@@ -216,9 +208,6 @@ def associations(*states: str) -> bool:
     return any(state in listed for state in states)
 
 
-# --- the kill switch
-
-
 def mend_switch(settings: Mapping[str, Any]) -> None:
     """Load the switch again where somebody has flushed it."""
     if settings["kill_switch"] and answer("nft", "--json", "list", "table", *TABLE) is None:
@@ -247,9 +236,6 @@ def opened(settings: Mapping[str, Any], name: str) -> list[str]:
     listing = answer("nft", "--json", "list", "set", *TABLE, name) if settings["kill_switch"] else None
     sets = [each["set"] for each in (listing or {}).get("nftables", ()) if "set" in each]
     return [str(each["elem"]["val"]) for found in sets for each in found.get("elem", ())]
-
-
-# --- signing in
 
 
 def portal(settings: Mapping[str, Any], user: int) -> int:
@@ -298,9 +284,6 @@ def close(settings: Mapping[str, Any]) -> None:
 def domains(device: str) -> list[str]:
     """The domains that systemd-resolved asks this interface's servers for; `Link 2 (wlan0): ~. mv.example`."""
     return said("resolvectl", "domain", device).partition("):")[2].split()
-
-
-# --- the laptop
 
 
 def log(what: str) -> None:
