@@ -107,14 +107,17 @@ def plug_tap(network: Network, address: str) -> None:
 
 
 def cut_off(network: Network, address: str) -> None:
-    """Take the laptop's cable off the bridge. Setting it down instead would keep it away for a second afterwards."""
-    run(["ip", "link", "set", network.cable(address), "nomaster"])
+    """Take the laptop's cable off the bridge. Setting it down instead would keep it away for a second afterwards.
+
+    The loose end must not answer ARP: Linux would, for any address of the controller, and then be heard.
+    """
+    run(["ip", "link", "set", network.cable(address), "arp", "off", "nomaster"])
 
 
 def let_in(network: Network, address: str) -> None:
     """Put the laptop's cable back, and make the controller forget that nobody answered."""
     neighbour = f"{address} lladdr {network.hardware_address(address)} dev {network.bridge} nud stale"
-    commands = f"link set {network.cable(address)} master {network.bridge}\nneighbour replace {neighbour}\n"
+    commands = f"link set {network.cable(address)} arp on master {network.bridge}\nneighbour replace {neighbour}\n"
     run(["ip", "-batch", "-"], stdin=commands)
 
 

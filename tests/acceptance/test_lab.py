@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -191,6 +193,42 @@ def test_a_blocked_laptop_is_silent_until_it_is_unblocked(lab, laptops, login):
     assert login.run(laptops[1], "true").returncode == 255
     lab.unblock(laptops[1].hostname)
     assert login.run(laptops[1], "true").returncode == 0
+
+
+SHOUT = """
+import socket, time
+shouting = socket.socket(type=socket.SOCK_DGRAM)
+time.sleep(3)
+for _ in range(20):
+    shouting.sendto(b"!", ("{address}", {port}))
+    time.sleep(0.1)
+"""
+
+
+def shout(login, laptop: Laptop, ear: socket.socket) -> None:
+    """Let a laptop send something to this socket, in three seconds and for two more."""
+    ear.bind((laptop.address.rpartition(".")[0] + ".1", 0))
+    ear.settimeout(8)
+    address, port = ear.getsockname()
+    program = shlex.quote(SHOUT.format(address=address, port=port))
+    login.run(laptop, f"nohup python3 -c {program} >/dev/null 2>&1 &")
+
+
+def test_what_a_blocked_laptop_says_is_not_heard_even_when_it_looks_for_the_controller_anew(lab, laptops, login):
+    """It asks by ARP, and Linux would answer on the loose end of its cable for any address of the controller."""
+    laptop = laptops[1]
+    inside = ["ip", "-netns", lab.network.namespace(laptop.hostname)]
+    with socket.socket(type=socket.SOCK_DGRAM) as ear:
+        shout(login, laptop, ear)
+        assert ear.recv(1) == b"!"
+    with socket.socket(type=socket.SOCK_DGRAM) as ear:
+        shout(login, laptop, ear)
+        lab.block(laptop.hostname)
+        subprocess.run([*inside, "neighbour", "flush", "all"], check=True)
+        with pytest.raises(TimeoutError):
+            ear.recv(1)
+    lab.unblock(laptop.hostname)
+    assert login.run(laptop, "true").returncode == 0
 
 
 def test_no_cable_has_the_address_of_the_bridge_by_which_it_would_be_heard_though_blocked(lab, laptops):
