@@ -72,6 +72,8 @@ def read_question(text: str) -> tuple[Secret, KeyRequest]:
         raise ValueError("what it sent has not the right fields")
     if data["format"] != 1 or not 0 <= data["generation"] < 1 << 63:
         raise ValueError("what it sent is of another format")
+    if not data["request"].isascii():
+        raise ValueError("its certificate request is not ASCII")
     asked = KeyRequest(request=data["request"], serial=data["serial"], generation=data["generation"])
     return Secret(data["token"]), asked
 

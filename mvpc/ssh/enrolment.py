@@ -76,17 +76,23 @@ class Visitor:
         deadline = time.monotonic() + PROVE_SECONDS
         while True:
             time.sleep(1)
+            late = time.monotonic() > deadline
             try:
                 facts = parse_answer(visitor.say(stranger, program(_request(device, "probe")))).facts
-            except (MvpcError, ValueError):
-                if time.monotonic() > deadline:
+            except MvpcError:
+                if late:
                     raise
                 continue
+            except ValueError as error:
+                facts = {"unconfirmed": True, "why": str(error)}
             if isinstance(undone := facts.get("undone"), dict):
                 what = f"it took its new identity back: {safe(undone.get('reason'), limit=300)}"
                 raise MvpcError(what, where=device.hostname)
             if facts.get("unconfirmed") is not True:
                 return
+            if late:
+                why = safe(facts.get("why", "it still looks whether all is well"), limit=300)
+                raise MvpcError(f"it did not prove itself: {why}", where=device.hostname)
 
     def say(self, device: Device, text: str, *, seconds: int = ANSWER_SECONDS) -> str:
         """Run a program on the laptop, as root; returns what it prints within so many seconds.

@@ -36,9 +36,10 @@ class Desk:
             subprocess.run(argv, check=True)
         text = (SOURCE / "docs/how-to/enrol-laptops.md").read_text()
         (lines,) = re.findall(r"```text\n(Match User mvpc-enrol\n.*?)```", text, re.DOTALL)
-        call = "sudo -n /usr/local/bin/mvpc -C /srv/mvpc"
+        call = "sudo -n /usr/bin/timeout 60 /usr/local/bin/mvpc -C /srv/mvpc"
         assert call in lines
-        self.lines = lines.replace(call, f"{sys.executable} -m mvpc -C {admin.root}").replace(
+        assert f"NOPASSWD: {call.removeprefix('sudo -n ')} device desk *" in text
+        self.lines = lines.replace(call, f"/usr/bin/timeout 60 {sys.executable} -m mvpc -C {admin.root}").replace(
             "User mvpc-enrol", "User root"
         )
         self.process: subprocess.Popen[bytes] | None = None
