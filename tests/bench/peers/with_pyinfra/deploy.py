@@ -82,5 +82,7 @@ server.shell(
     _if=lambda: loaded.did_change() or lan.did_change() or intern.did_change(),
 )
 
-apt.packages(name="Software", packages=["jq", "poppler-utils", "qpdf", "unzip", "zip"], no_recommends=True)
+apt.packages(
+    name="Software", packages=["jq", "libnss-systemd", "poppler-utils", "qpdf", "unzip", "zip"], no_recommends=True
+)
 apt.packages(name="Unwanted software", packages=["cups"], present=False)
