@@ -50,6 +50,24 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         typer.echo(line.rstrip())
 
 
+def print_beside(lines: Sequence[tuple[str, str, str]]) -> None:
+    """Print lines of text, place and style, the places in a column of their own.
+
+    On a terminal that is too narrow for that, each place stands at the right edge: of its line, or of the next one.
+    """
+    console = terminal()
+    column = max((len(safe(text)) for text, _, _ in lines), default=0) + 5
+    fits = not console.is_terminal or all(column + len(safe(place)) <= console.width for _, place, _ in lines)
+    for text, place, style in lines:
+        if fits:
+            say(f"{safe(text):{column}}{safe(place)}", style=style)
+        elif len(safe(text)) + 2 + len(safe(place)) <= console.width:
+            say(safe(text) + f"{safe(place):>{console.width - len(safe(text))}}", style=style)
+        else:
+            say(text, style=style)
+            say(f"{safe(place):>{console.width}}", style=style)
+
+
 def draw_code(modules: Sequence[Sequence[bool]]) -> None:
     """Draw a QR code with two rows to a line. Without colours it is left out: it would be light where it must be dark.
 

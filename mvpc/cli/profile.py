@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mvpc.catalogue import load_catalogue
-from mvpc.cli.console import BAD, DIM, OK, print_json, print_table, say
+from mvpc.cli.console import BAD, DIM, OK, print_beside, print_json, print_table, say
 from mvpc.cli.context import current_project, today
 from mvpc.cli.keyfiles import keyfile_problems, usable_key
 from mvpc.cli.options import JsonOption, LaptopArgument
@@ -134,7 +134,8 @@ def show(device: LaptopArgument, as_json: JsonOption = False) -> None:
         print_json({"device": found.hostname, "layers": profile.merged.files, "settings": settings})
         return
     title = f"{found.hostname} · {fleet.ressort_of(found)} · {found.authority} · {found.workplace}"
-    print_table(title, ("path", "value", "from"), [(each.path, shown(each.value), each.place) for each in values])
+    say(title)
+    print_beside([(f"{each.path} = {shown(each.value)}", each.place, "") for each in values])
 
 
 @app.command()
@@ -171,10 +172,7 @@ def _explained(each: Value) -> dict[str, Any]:
 def _show_explained(values: Sequence[Value]) -> None:
     """The answer first, the reason below it, the places beside them in one column."""
     width = max(len(text) for each in values for text in (f"{each.path} = ", "  overrides  "))
-    lines = [line for each in values for line in _reasons(each, width)]
-    column = max(len(text) for text, _, _ in lines) + 5
-    for text, place, style in lines:
-        say(f"{text:{column}}{place}", style=style)
+    print_beside([line for each in values for line in _reasons(each, width)])
 
 
 def _reasons(each: Value, width: int) -> Iterator[tuple[str, str, str]]:

@@ -50,6 +50,10 @@ def mvpc(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
+def test_a_fleet_without_rollouts_says_so_and_how_to_begin(store: Store):
+    assert mvpc("rollout", "list").stdout == "no rollouts yet; begin with: mvpc plan\n"
+
+
 def subject(name: str, *, asleep: bool = False) -> Subject:
     probe = a_probe(name, reach=Reach.UNREACHABLE) if asleep else a_probe(name, digests={})
     return Subject(device=a_device(name), ressort="fm", operator="zdmv", bundle=a_bundle(name), probe=probe)

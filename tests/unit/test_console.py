@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mvpc.cli.console import draw_code, print_table, say
+from mvpc.cli.console import draw_code, print_beside, print_table, say
 from mvpc.inventory.difference import difference
 from mvpc.store.write import Store
 from mvpc.testing import NOON, a_device
@@ -49,6 +49,27 @@ def test_a_line_that_is_too_long_for_the_terminal_is_broken_between_words(
     monkeypatch.setenv("COLUMNS", "30")
     say("two laptops are asleep; see: mvpc rollout waiting")
     assert capsys.readouterr().out.splitlines() == ["two laptops are asleep; see: ", "mvpc rollout waiting"]
+
+
+def test_places_have_a_column_of_their_own_where_there_is_room(capsys: pytest.CaptureFixture[str]):
+    print_beside([("vpn.tunnel = split", "base.yml:4", ""), ("vpn.mtu = 1400", "default", "")])
+    assert capsys.readouterr().out.splitlines() == [
+        "vpn.tunnel = split     base.yml:4",
+        "vpn.mtu = 1400         default",
+    ]
+
+
+def test_on_a_narrow_terminal_places_keep_to_the_right_and_nothing_is_cut_in_two(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "32")
+    print_beside([("vpn.tunnel = split", "base.yml:4", ""), ("vpn.gateway = vpn.mv.example", "base.yml:5", "")])
+    assert capsys.readouterr().out.splitlines() == [
+        "vpn.tunnel = split    base.yml:4",
+        "vpn.gateway = vpn.mv.example",
+        "                      base.yml:5",
+    ]
 
 
 def test_a_line_in_a_pipe_is_never_broken(capsys: pytest.CaptureFixture[str]):

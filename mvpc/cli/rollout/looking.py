@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mvpc.cli.console import print_json, print_table
+from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project
 from mvpc.cli.options import JsonOption
 from mvpc.cli.words import local
@@ -22,6 +22,9 @@ def list_rollouts(
         found = reader.rollouts(limit=limit)
     if as_json:
         print_json({"rollouts": [asdict(row) for row in found]})
+        return
+    if not found:
+        say("no rollouts yet; begin with: mvpc plan")
         return
     rows = [
         [
