@@ -68,6 +68,8 @@ class DeviceStatus:
     reason: str
     since: datetime | None
     last_seen: datetime | None
+    unanswered: datetime | None
+    """When it was last asked and gave no answer; None when it has answered since."""
     last_rollout: int | None
     drift: Mapping[str, tuple[str, ...]]
     services: Sequence[ServiceSeen]
@@ -83,6 +85,7 @@ def device_status(known: Knowledge, now: datetime) -> DeviceStatus:
         reason=reason,
         since=since,
         last_seen=known.seen.last_seen if known.seen else None,
+        unanswered=known.seen.at if known.seen and known.seen.reach is Reach.UNREACHABLE else None,
         last_rollout=known.last_rollout.id if known.last_rollout else None,
         drift=known.seen.drift if known.seen else {},
         services=known.services,
@@ -150,6 +153,9 @@ def _next_step(verdict: Verdict, known: Knowledge) -> str:
         return f"it is the laptop we know: see to its disk, sudo and python3, then: mvpc status {name} --live"
     if verdict is Verdict.DRIFTED and known.seen and known.seen.reach is Reach.UNREACHABLE:
         return f"it does not answer now; when it is on: mvpc rollout --device {name}"
+    if verdict in {Verdict.OK, Verdict.APPLIED} and known.seen and known.seen.reach is Reach.UNREACHABLE:
+        step = "nothing while it is off; if it is on, no network reaches it: plug in a cable, then"
+        return f"{step}: mvpc status {name} --live"
     if verdict in {Verdict.OK, Verdict.APPLIED} and (step := _next_for_services(known)):
         return step
     steps = {

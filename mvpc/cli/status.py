@@ -124,7 +124,8 @@ def _show(found: DeviceStatus, facts: Mapping[str, Any], certificates: Sequence[
     typer.echo(" · ".join(safe(part) for part in [device.hostname, *place] if part))
     typer.secho(found.verdict.upper(), fg=_COLOURS.get(found.verdict, typer.colors.YELLOW), bold=True, nl=False)
     since = f" (since {local(found.since)})" if found.since else ""
-    typer.echo(f"  {safe(found.reason)}{since}; last seen {ago(found.last_seen, moment)}")
+    vain = f", no answer {ago(found.unanswered, moment)}" if found.unanswered else ""
+    typer.echo(f"  {safe(found.reason)}{since}; last seen {ago(found.last_seen, moment)}{vain}")
     for component, words in found.drift.items():
         for word in words:
             typer.echo(f"  {safe(component)}: {safe(word)}")

@@ -57,6 +57,23 @@ def test_a_laptop_that_was_asked_after_its_rollout_is_ok():
     assert judge(states=states(NOON - HOUR), seen=seen())[0] is Verdict.OK
 
 
+def test_a_laptop_that_gave_no_answer_is_still_ok_but_says_so_and_what_to_do_if_it_is_on():
+    known = Knowledge(
+        device=a_device(),
+        states=states(NOON - HOUR),
+        seen=seen(at=NOON + HOUR, reach=Reach.UNREACHABLE, last_seen=NOON),
+    )
+    found = device_status(known, NOON + HOUR)
+
+    assert (found.verdict, found.last_seen, found.unanswered) == (Verdict.OK, NOON, NOON + HOUR)
+    assert "if it is on, no network reaches it" in found.next_step
+    assert "mvpc status nb-000123 --live" in found.next_step
+
+
+def test_a_laptop_that_answered_was_not_asked_in_vain():
+    assert device_status(Knowledge(device=a_device(), states=states(), seen=seen()), NOON).unanswered is None
+
+
 def test_applied_without_a_later_answer_is_not_called_ok():
     assert judge(states=states(NOON), seen=seen(at=NOON - HOUR, last_seen=NOON - HOUR))[0] is Verdict.APPLIED
 

@@ -41,8 +41,7 @@ def _say_how(plan: Plan, done: Rollout | None) -> None:
         _say_result(done)
         _say_sample(plan, done)
     if asleep := reasons.count(Skip.UNREACHABLE):
-        words = "not failed, served by the next rollout or by `watch`; see: mvpc rollout waiting"
-        say(f"{count(asleep, 'device')} unreachable: {words}", style=WARN)
+        say(f"{count(asleep, 'device')} unreachable: not failed; what waits: mvpc rollout waiting", style=WARN)
     if refused := reasons.count(Skip.REFUSED):
         say(f"{count(refused, 'device')} refused: not touched, look at them with mvpc status LAPTOP", style=BAD)
     if done:
