@@ -44,6 +44,12 @@ class RootGroup(LazyGroup):
 
     LAZY = COMMANDS
 
+    def hint(self, word: str) -> str:
+        """Where a command of that name is: nobody remembers whether `explain` belongs to profiles or devices."""
+        groups = {command.name: getattr(command.load(), "commands", {}) for command in COMMANDS}
+        found = [f"mvpc {name} {word}" for name, commands in groups.items() if word in commands]
+        return f"There is: {', '.join(found)}" if found else ""
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; whatever goes wrong becomes a message and an exit code, never a traceback."""
         try:

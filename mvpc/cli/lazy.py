@@ -51,6 +51,16 @@ class LazyGroup(TyperGroup):
         super().__init__(**options)
         self.commands = {**self.commands, **{command.name or "": command for command in self.LAZY}}
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; for a word that is none, say what may have been meant."""
+        if args and args[0] not in self.commands and not args[0].startswith("-") and (hint := self.hint(args[0])):
+            ctx.fail(f"No such command {args[0]!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
+    def hint(self, word: str) -> str:  # noqa: ARG002 - for those who know better
+        """What to type instead of `word`; empty lets similar names be suggested."""
+        return ""
+
 
 def _alone(function: Any) -> typer.Typer:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)

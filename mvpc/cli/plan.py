@@ -35,8 +35,9 @@ from mvpc.store.read import Reader
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def plan(
+    ctx: typer.Context,
     ressort: RessortOption = "",
     authority: AuthorityOption = "",
     device: DeviceOption = None,
@@ -54,6 +55,10 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show who would change, what and why; who would not, and why. Changes nothing on any laptop."""
+    if ctx.args:
+        raise typer.BadParameter(
+            f"laptops are named with --device {ctx.args[0]}, ressorts with --ressort {ctx.args[0]}"
+        )
     fleet = Fleet(current_project(), on=today())
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
     chosen = rings_for(fleet.project, rings)

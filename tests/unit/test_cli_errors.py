@@ -107,3 +107,20 @@ def test_the_lab_asks_for_the_authority_before_it_boots_anything(project: Path, 
     assert refused.exit_code == 2
     assert "authority 'zdm' is not known. Perhaps zdmv." in refused.stderr
     assert not (project / ".mvpc").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "instead"),
+    [
+        (["explain", "lab-01"], "No such command 'explain'. There is: mvpc profile explain"),
+        (["waiting"], "There is: mvpc rollout waiting"),
+        (["rolout"], "Did you mean 'rollout'?"),
+        (["rollout", "wating"], "Did you mean 'waiting'?"),
+        (["rollout", "lab-01"], "Laptops are named with --device lab-01"),
+        (["plan", "lab-01"], "laptops are named with --device lab-01"),
+    ],
+)
+def test_a_command_that_people_guess_leads_to_the_one_that_they_mean(typed: list[str], instead: str):
+    failed = mvpc(*typed)
+    assert failed.exit_code == 2
+    assert instead in " ".join(failed.stderr.split())

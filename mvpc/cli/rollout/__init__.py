@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,12 @@ class RolloutGroup(LazyGroup):
         LazyCommand("watch", "mvpc.cli.rollout.watching:watch"),
         LazyCommand("purge", "mvpc.cli.rollout.waiting:purge"),
     )
+
+    def hint(self, word: str) -> str:
+        """How to roll out to a laptop, for a word that resembles no command."""
+        if get_close_matches(word, self.commands):
+            return ""
+        return f"Laptops are named with --device {word}, ressorts with --ressort {word}, the fleet with --all"
 
 
 app = typer.Typer(cls=RolloutGroup, add_completion=False, rich_markup_mode=None, invoke_without_command=True)
