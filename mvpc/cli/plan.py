@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mvpc.cli.completing import laptops
 from mvpc.cli.console import WARN, print_json, say
 from mvpc.cli.context import current_project, login, today
 from mvpc.cli.options import JsonOption
@@ -46,7 +47,10 @@ def plan(
         bool, typer.Option("--ask/--no-ask", help="Ask the laptops how they are, or trust our records.")
     ] = True,
     each_device: Annotated[bool, typer.Option("--devices", help="List every device, not only counts.")] = False,
-    why: Annotated[str, typer.Option("--why", help="Say why this laptop is in its ring and has its versions.")] = "",
+    why: Annotated[
+        str,
+        typer.Option("--why", help="Say why this laptop is in its ring and has its versions.", autocompletion=laptops),
+    ] = "",
     full: FullOption = False,
     rings: RingsOption = "",
     output: Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mvpc.cli.completing import authorities, laptops, ressorts
 from mvpc.cli.context import now
 from mvpc.cli.laptops import asking, prober
 from mvpc.errors import InputError
@@ -21,11 +22,20 @@ from mvpc.project import Project
 from mvpc.ringconfig import rings_of
 from mvpc.store.answers import record_probes
 
-RessortOption = Annotated[str, typer.Option("--ressort", "-r", help="Only this ressort: its code, in any case.")]
-AuthorityOption = Annotated[str, typer.Option("--authority", "-a", help="Only this authority: its code or name.")]
+RessortOption = Annotated[
+    str, typer.Option("--ressort", "-r", help="Only this ressort: its code, in any case.", autocompletion=ressorts)
+]
+AuthorityOption = Annotated[
+    str, typer.Option("--authority", "-a", help="Only this authority: its code or name.", autocompletion=authorities)
+]
 DeviceOption = Annotated[
     list[str] | None,
-    typer.Option("--device", "-d", help="Only this laptop: hostname, inventory number or serial. May be repeated."),
+    typer.Option(
+        "--device",
+        "-d",
+        help="Only this laptop: hostname, inventory number or serial. May be repeated.",
+        autocompletion=laptops,
+    ),
 ]
 RingsOption = Annotated[
     str, typer.Option("--rings", help="Shares of this rollout's rings, such as pilot=5,broad=100; see mvpc.toml.")

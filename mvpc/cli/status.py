@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mvpc.cli.completing import laptops
 from mvpc.cli.context import current_project, now, today
 from mvpc.cli.options import JsonOption
 from mvpc.cli.services import COLUMNS, service_counts, service_lines, service_row
@@ -49,7 +50,10 @@ _KILL_SWITCH = {
 def status(
     laptop: Annotated[
         str,
-        typer.Argument(help="Hostname, inventory number or serial, or how one begins. Without it: the whole fleet."),
+        typer.Argument(
+            help="Hostname, inventory number or serial, or how one begins. Without it: the whole fleet.",
+            autocompletion=laptops,
+        ),
     ] = "",
     live: Annotated[bool, typer.Option("--live", help="Ask the laptop itself, also for services.")] = False,
     as_json: JsonOption = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mvpc.cli.completing import laptops
 from mvpc.cli.console import confirm, print_json, say
 from mvpc.cli.context import actor, current_project, now
 from mvpc.cli.device.words import as_words, difference_data, show_import
@@ -26,7 +27,7 @@ from mvpc.store.read import Reader
 if TYPE_CHECKING:
     from mvpc.store.write import Store
 
-Laptops = Annotated[list[str], typer.Argument(help="Hostnames, inventory numbers or serials.")]
+Laptops = Annotated[list[str], typer.Argument(help="Hostnames, inventory numbers or serials.", autocompletion=laptops)]
 
 Assignments = Annotated[
     list[str],

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mvpc.cli.completing import laptops
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project, now
 from mvpc.cli.options import JsonOption
@@ -36,7 +37,9 @@ def waiting(as_json: JsonOption = False) -> None:
 
 
 def purge(
-    laptops: Annotated[list[str] | None, typer.Argument(help="Hostnames, inventory numbers or serials.")] = None,
+    laptops: Annotated[
+        list[str] | None, typer.Argument(help="Hostnames, inventory numbers or serials.", autocompletion=laptops)
+    ] = None,
     expired: Annotated[bool, typer.Option("--expired", help="All laptops for which the time has passed.")] = False,
 ) -> None:
     """Let nothing wait for laptops any more. What their profiles say stays; the next rollout to them begins afresh."""
