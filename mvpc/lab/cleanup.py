@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mvpc.errors import LabError
-from mvpc.lab import cgroup, process
+from mvpc.lab import cgroup, process, sysctl
 from mvpc.lab.host import run
 from mvpc.lab.journal import Journal, Kind, Made
 
@@ -98,9 +98,7 @@ def _remove_interface(made: Made) -> None:
 
 def _restore_sysctl(made: Made) -> None:
     ours, before = made.detail.split()
-    path = Path("/proc/sys", *made.name.split("."))
-    if path.read_text(encoding="ascii").strip() == ours:
-        path.write_text(before, encoding="ascii")
+    sysctl.restore(made.name, ours=ours, before=before)
 
 
 def _remove_folder(made: Made) -> None:

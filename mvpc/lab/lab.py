@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from mvpc.errors import InputError, LabError, NotFoundError
-from mvpc.lab import gateway, process, radius
+from mvpc.lab import gateway, radius
 from mvpc.lab.air import Broadcast, Login, send_out
 from mvpc.lab.cleanup import undo
 from mvpc.lab.gateway import Gateway, admit, open_gateway
 from mvpc.lab.host import check_requirements
 from mvpc.lab.journal import Journal, Kind, Made
-from mvpc.lab.kinds import KINDS, PART
+from mvpc.lab.kinds import PART
 from mvpc.lab.laptop import Case, Laptop, LaptopSpec
 from mvpc.lab.lock import one_at_a_time
 from mvpc.lab.mirror import Mirror, ensure
 from mvpc.lab.network import Network, cut_off, let_in, make_bridge
+from mvpc.lab.power import OnStep, Power
 from mvpc.lab.radius import Radius, Trust, open_radius
 from mvpc.lab.servers import ServerAuthority
 from mvpc.lab.services import Services
-from mvpc.lab.setup import AdminKey, BuiltImage, apt_sources, check_image, prepare, read_image
+from mvpc.lab.setup import AdminKey, BuiltImage, apt_sources, prepare, read_image
+from mvpc.lab.sysctl import raise_inotify_limit
 
 HOME = Path("/var/lib/mvpc-lab")
-
-_INOTIFY = "fs.inotify.max_user_instances"
-_INOTIFY_NEEDED = 8192
-
-OnStep = Callable[[str], None]
 
 
 def _silent(_: str) -> None:
@@ -116,13 +113,14 @@ class Lab:
                 raise LabError(f"{hostname} has never come up", hint="Make it: mvpc lab up NUMBER")
             built = read_image(Path(laptop.image))
             self._prepare_machine(built, on_step)
-            return self._switch_on(case, built, on_step, _has_its_files)
+            return self._power.on(case, built, on_step, _has_its_files)
 
     def stop(self, hostname: str) -> None:
         """Take the power away from a laptop. Its disk stays; `start` brings it back."""
         with self._changing():
-            self._case(hostname).read()
-            self._power_off(hostname)
+            case = self._case(hostname)
+            case.read()
+            self._power.off(case)
 
     def down(self, hostnames: Collection[str] | None = None) -> None:
         """Remove laptops with their disks; without names the whole lab, whatever state a crash left it in.
@@ -136,17 +134,17 @@ class Lab:
         if not self.home.exists():
             return
         with self._changing():
-            owners = {made.owner for made in self._journal.entries()}
-            unknown = sorted(set(hostnames or ()) - owners)
+            entries = self._journal.entries()
+            unknown = sorted(set(hostnames or ()) - {made.owner for made in entries})
             if unknown:
                 raise NotFoundError(f"the lab has no laptop {', '.join(unknown)}", where=str(self.home))
-            self._undo(lambda made: hostnames is None or made.owner in hostnames)
+            undo(self._journal, [made for made in entries if hostnames is None or made.owner in hostnames])
 
     def list(self) -> tuple[Laptop, ...]:
         """Every laptop of the lab, in order of hostname."""
         # Not one glob for the records: it would pass over what this account may not read, as if it were not there.
         cases = [Case(path) for path in sorted(self.home.glob("laptops/*")) if (path / "laptop.json").is_file()]
-        return tuple(self._with_process(case.read()) for case in cases)
+        return tuple(self._power.state(case) for case in cases)
 
     def block(self, hostname: str) -> None:
         """Cut a running laptop off from the network; it keeps running and does not notice."""
@@ -194,7 +192,7 @@ class Lab:
             LabError: it does not run, is no virtual machine, or hostapd does not start there.
         """
         check_requirements("air")
-        laptop = self._with_process(self._case(hostname).read())
+        laptop = self._power.state(self._case(hostname))
         if laptop.kind != "vm" or not laptop.running:
             what = "is off" if laptop.kind == "vm" else "is a container, which has no air"
             raise LabError(f"{hostname} {what}", hint="Boot a virtual machine: mvpc lab up --vm 1")
@@ -207,20 +205,12 @@ class Lab:
         return authority
 
     def _prepare_machine(self, built: BuiltImage, on_step: OnStep) -> None:
-        self._raise_inotify_limit()
+        raise_inotify_limit(self._journal)
         on_step(f"bridge {self.bridge}: {self.addresses}")
         make_bridge(self.network, self._journal)
         on_step(f"mirror: {', '.join(built.archives.values())}")
         self._journal.note(Made(Kind.FOLDER, str(self.mirror.folder)))
         ensure(self.mirror, built.archives, self._journal)
-
-    def _raise_inotify_limit(self) -> None:
-        """Each systemd takes several instances, and all containers share root's allowance."""
-        path = Path("/proc/sys", *_INOTIFY.split("."))
-        before = int(path.read_text(encoding="ascii"))
-        if before < _INOTIFY_NEEDED:
-            self._journal.note(Made(Kind.SYSCTL, _INOTIFY, detail=f"{_INOTIFY_NEEDED} {before}"))
-            path.write_text(str(_INOTIFY_NEEDED), encoding="ascii")
 
     def _admit(self, laptops: Sequence[LaptopSpec], built: BuiltImage) -> tuple[Case, ...]:
         """Give each new laptop a folder and an address."""
@@ -253,49 +243,16 @@ class Lab:
             prepare(root, case.read(), sources=apt_sources(built, self.mirror), key=key)
 
         try:
-            return self._switch_on(case, built, on_step, furnish)
+            return self._power.on(case, built, on_step, furnish)
         except LabError as error:
             return error
 
-    def _switch_on(self, case: Case, built: BuiltImage, on_step: OnStep, furnish: Callable[[Path], None]) -> Laptop:
-        laptop = self._with_process(case.read())
-        if laptop.running and laptop.host_key:
-            return laptop
-        check_image(laptop, built)
-        hostname = laptop.hostname
-        self._power_off(hostname)
-        kind = KINDS[laptop.kind]
-        self._journal.note(*kind.belongings(case, laptop, self.network))
-        try:
-            on_step(f"{hostname}: disk")
-            kind.insert_disk(case, laptop, self.network, furnish)
-            on_step(f"{hostname}: network {laptop.address}")
-            kind.plug_in(laptop, self.network)
-            on_step(f"{hostname}: boot")
-            laptop = kind.switch_on(case, laptop, self.network, self._journal)
-        except BaseException:
-            self._power_off(hostname)
-            raise
-        case.write(laptop)
-        on_step(f"{hostname}: ready at {laptop.address}")
-        return laptop
-
-    def _power_off(self, hostname: str) -> None:
-        case = self._case(hostname)
-        self._undo(lambda made: made.owner == hostname and made.name != str(case.folder))
-
-    def _undo(self, chosen: Callable[[Made], bool]) -> None:
-        undo(self._journal, [made for made in self._journal.entries() if chosen(made)])
-
-    def _with_process(self, laptop: Laptop) -> Laptop:
-        for made in self._journal.entries():
-            ours = made.kind is Kind.PROCESS and made.owner == laptop.hostname
-            if ours and process.is_running(int(made.name), made.detail):
-                return replace(laptop, pid=int(made.name))
-        return laptop
-
     def _case(self, hostname: str) -> Case:
         return Case(self.home / "laptops" / LaptopSpec(hostname).hostname)
+
+    @property
+    def _power(self) -> Power:
+        return Power(self.network, self._journal)
 
     @property
     def _journal(self) -> Journal:
