@@ -102,7 +102,7 @@ def test_the_lab_asks_for_the_authority_before_it_boots_anything(project: Path, 
     (project / "inventory").mkdir()
     source = Path(__file__).parents[2] / "inventory" / "organisation.yml"
     (project / "inventory" / "organisation.yml").write_bytes(source.read_bytes())
-    monkeypatch.setattr("mvpc.cli.lab.find_image", lambda path: path)
+    monkeypatch.setattr("mvpc.cli.lab.laptops.find_image", lambda path: path)
     refused = mvpc("lab", "up", "1", "--authority", "zdm")
     assert refused.exit_code == 2
     assert "authority 'zdm' is not known. Perhaps zdmv." in refused.stderr
