@@ -41,18 +41,17 @@ class Guarded(Laptop):
     """A laptop on which the program of the way back can be stored and started."""
 
     settle_seconds = 0.0
+    seen = json.dumps({"rules": RULES, "ways": WAYS})
+    """What the program says before the change."""
 
     def run(self, argv: Sequence[str], *, timeout: float = 60, stdin: str = "") -> Ran:
         if argv[0] == "/usr/bin/python3":
             self.commands.append(" ".join(argv))
-            return Ran(0, json.dumps(WAYS))
+            return Ran(0, self.seen)
         return super().run(argv, timeout=timeout, stdin=stdin)
 
     def _systemd_run(self, _words: list[str], _stdin: str) -> Ran:
         return Ran(0)
-
-    def _nft(self, _words: list[str], _stdin: str) -> Ran:
-        return Ran(0, RULES)
 
     def _busctl(self, words: list[str], _stdin: str) -> Ran:
         return Ran(0, f'o "{CHECKPOINT}"\n' if "CheckpointCreate" in words else "")
@@ -109,6 +108,13 @@ def test_before_a_change_of_the_way_in_everything_is_kept_that_brings_it_back(la
     assert (manifest["ways"], manifest["rules"]) == (WAYS, RULES)
     assert (manifest["connections"], manifest["checkpoint"]) == (None, "")
     assert laptop.text(f"{UNDO}/undo.py") == "print('the program')"
+
+
+def test_where_the_program_cannot_look_no_way_counts_as_open_and_no_table_as_empty(laptop: Guarded):
+    laptop.seen = "Traceback (most recent call last)"
+    change(laptop, component(file(notify=RELOAD)))
+    assert laptop.manifest["ways"] == {"sshd": [], "router": False, "names": [], "tunnel": False}
+    assert laptop.manifest["rules"] is None
 
 
 def test_only_components_that_touched_the_way_in_are_unfinished_when_they_come_back(laptop: Guarded):

@@ -204,6 +204,20 @@ def test_tables_come_back_after_services_that_load_their_own(root: Path, use: Ca
     assert told == ["systemctl try-reload-or-restart -- nftables.service", "nft -f - add table inet filter"]
 
 
+@pytest.mark.parametrize(("code", "rules"), [(0, RULES), (127, ""), (1, None)])
+def test_no_rules_and_rules_that_nobody_could_read_are_two_things(
+    code: int, rules: str | None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(network, "run", lambda _argv: (code, RULES))
+    assert network.ruleset() == rules
+
+
+def test_a_table_that_nobody_could_read_before_the_change_is_left_alone(root: Path, use: Callable[[Tools], Tools]):
+    tools = use(Tools(nft=RULES))
+    undo(root, rules=None)
+    assert not [line for line in tools.told if line.startswith("nft -f")]
+
+
 def test_tables_are_read_as_nft_lists_them():
     assert tables("# Warning: table ip docker is managed by iptables-nft\n" + OTHERS + RULES) == {
         "ip docker": OTHERS.rstrip("\n"),
@@ -541,7 +555,9 @@ def test_the_program_is_one_text_that_runs_alone(tmp_path: Path):
     ran = subprocess.run(
         [sys.executable, "-I", tmp_path / "undo.py", "look"], capture_output=True, text=True, check=True
     )
-    assert json.loads(ran.stdout).keys() == NOTHING_OPEN.keys()
+    seen = json.loads(ran.stdout)
+    assert seen.keys() == {"rules", "ways"}
+    assert seen["ways"].keys() == NOTHING_OPEN.keys()
 
 
 def test_a_command_that_does_not_exist_or_does_not_end_is_a_failure():

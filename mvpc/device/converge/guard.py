@@ -111,8 +111,7 @@ class Guard:
             "files": kept,
             "notify": commands(stake.notify),
             "units": [state_of(name, unit) for name, unit in stake.units.items()],
-            "rules": rules(self.machine),
-            "ways": ways(self.machine),
+            **seen(self.machine),
             "connections": stake.connections,
             "checkpoint": "" if stake.connections is None else checkpoint(self.machine),
             "later": [],
@@ -210,19 +209,13 @@ def bring_up(uuid: str, name: str) -> tuple[str, list[str]]:
     return f"activation of {name}", ["nmcli", "--wait", "60", "connection", "up", "uuid", uuid]
 
 
-def rules(machine: Machine) -> str:
-    """All tables of nftables without their counters, nft(8); empty without nft."""
-    ran = machine.run(["nft", "--stateless", "list", "ruleset"])
-    return ran.out if ran.code == 0 else ""
-
-
-def ways(machine: Machine) -> Mapping[str, Any]:
-    """Which ways are open before the change, as the stored program sees them; none when it cannot say."""
+def seen(machine: Machine) -> Mapping[str, Any]:
+    """Rules of nftables and open ways before the change, as the stored program sees them; neither when it cannot."""
     ran = machine.run(undo("look"))
     try:
         found: dict[str, Any] = json.loads(ran.out)
     except ValueError:
-        return {"sshd": [], "router": False, "names": [], "tunnel": False}
+        return {"rules": None, "ways": {"sshd": [], "router": False, "names": [], "tunnel": False}}
     return found
 
 

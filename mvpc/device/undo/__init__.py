@@ -1,6 +1,6 @@
 """What brings a laptop back from a change of its way in. Runs there alone, beside the device program and after it.
 
-    look    say which ways are open: sshd, router, names, tunnel
+    look    say which rules the kernel has, and which ways are open: sshd, router, names, tunnel
     settle  after the answer: let services read the change, and see that what was open before is open again; if it is
             not, take the change back
     (none)  take the change back, since its time is up

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mvpc.device.undo.tools import run
+from mvpc.device.undo.tools import ABSENT, run
 
 _NETWORK_MANAGER = "org.freedesktop.NetworkManager"
 _SET = re.compile(r"^\t(?:set|map) .*?^\t\}$", re.MULTILINE | re.DOTALL)
@@ -14,15 +14,22 @@ _ELEMENTS = re.compile(r"^\t\telements = \{((?:\"[^\"]*\"|[^\"}])*)\}\n", re.MUL
 _ELEMENT = re.compile(r"(?:\"[^\"]*\"|[^\",])+")
 
 
-def ruleset() -> str:
-    """All tables of nftables without their counters, nft(8); empty without nft."""
+def ruleset() -> str | None:
+    """All tables of nftables without their counters, nft(8): empty without nft, None where it does not tell them."""
     code, said = run(["nft", "--stateless", "list", "ruleset"])
-    return said if code == 0 else ""
+    if code == ABSENT:
+        return ""
+    return said if code == 0 else None
 
 
-def restore_tables(before: str) -> None:
-    """Give each table back what it held. Tables that have not changed are left alone, and so is what they count."""
-    then, now = tables(before), tables(ruleset())
+def restore_tables(before: str | None) -> None:
+    """Give each table back what it held. Tables that have not changed are left alone, and so is what they count.
+
+    All are left alone where nobody knows what they held: else the firewall of the laptop would go.
+    """
+    if before is None:
+        return
+    then, now = tables(before), tables(ruleset() or "")
     for name in sorted({*then, *now}):
         if then.get(name) != now.get(name):
             run(["nft", "-f", "-"], stdin=f"add table {name}\ndelete table {name}\n{then.get(name, '')}\n")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mvpc.device.undo.network import ruleset
 from mvpc.device.undo.settling import settle
 from mvpc.device.undo.taking_back import take_back
 from mvpc.device.undo.tools import SETTLED
@@ -21,7 +22,7 @@ RESTARTED = "the laptop was started again before anybody got in"
 def start(words: Sequence[str], folder: Path = Path(FOLDER), root: Path = Path("/")) -> int:
     """Do what the word says; without one, take back what nobody confirmed in time."""
     if words == ["look"]:
-        sys.stdout.write(json.dumps(open_ways(root)))
+        sys.stdout.write(json.dumps({"rules": ruleset(), "ways": open_ways(root)}))
     elif words == ["settle"]:
         settle(folder, root)
     elif words == ["boot"]:

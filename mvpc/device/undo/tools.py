@@ -8,13 +8,16 @@ from collections.abc import Sequence
 SETTLED, MANIFEST, UNDONE = "settled", "manifest.json", "undone.json"
 """Files in the folder of the way back: the change has settled; what is to be restored; what was taken back."""
 
+ABSENT, ENDLESS = 127, 124
+"""Exit codes of a command that does not exist, and of one that did not end in time, as with sh(1) and timeout(1)."""
+
 
 def run(argv: Sequence[str], *, stdin: str = "", seconds: float = 60) -> tuple[int, str]:
-    """Exit code and output of a command, errors after the rest; 127 when there is none, 124 when it did not end."""
+    """Exit code and output of a command, errors after the rest; `ABSENT` or `ENDLESS` when it is none."""
     try:
         ran = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
     except OSError as error:
-        return 127, str(error.strerror)
+        return ABSENT, str(error.strerror)
     except subprocess.TimeoutExpired:
-        return 124, f"{argv[0]} did not end within {seconds:.0f} s"
+        return ENDLESS, f"{argv[0]} did not end within {seconds:.0f} s"
     return ran.returncode, ran.stdout + ran.stderr
