@@ -121,6 +121,17 @@ def test_a_holder_that_wakes_up_too_late_cannot_free_what_is_no_longer_its_own(p
         assert reader.rollout(stale).row.state is RolloutState.INTERRUPTED
 
 
+def test_a_rollout_that_ends_frees_its_own_laptops_and_no_others(path: Path, store: Store):
+    others = ImportDifference(new=(replace(a_device("nb-2"), number=0),))
+    store.save(others, actor="ute", at=NOON, action="import")
+    of_others = replace(PLAN, changes=(replace(PLAN.changes[0], device="nb-2"),), ressorts={"nb-2": "fm"})
+    first = store.begin_rollout(PLAN, actor="ute", at=NOON)
+    second = store.begin_rollout(of_others, actor="jan", at=NOON)
+    store.end_rollout(first, at=NOON, state=RolloutState.DONE, reason="")
+    with Reader(path) as reader:
+        assert reader.leased() == {"nb-2": second}
+
+
 def test_a_rollout_is_carried_on_by_one_process_only(path: Path, store: Store):
     number = store.begin_rollout(PLAN, actor="ute", at=NOON)
     with pytest.raises(LockedError, match="rollout 1 is running already, for ute"):

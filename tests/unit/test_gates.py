@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mvpc.gates import Tally, trip
+from mvpc.gates import Tally, missing_quorum, trip
 from mvpc.model import ComponentResult, Gate, Outcome, PlannedRing
 from mvpc.testing import NOON
 
@@ -31,3 +31,13 @@ def test_of_many_lines_it_says_the_first_that_says_something():
 @pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.DEFERRED, Outcome.CHANGED])
 def test_laptops_that_wait_or_are_done_stop_nothing(outcome: Outcome):
     assert trip(tally(outcome, "no answer")) == ""
+
+
+@pytest.mark.parametrize(
+    ("verified", "missing"),
+    [(200, ""), (199, "only 199 of 250 devices in ring pilot are verified, 80 % must be")],
+)
+def test_a_quorum_is_met_by_its_share_to_the_last_laptop_and_not_by_one_less(verified: int, missing: str):
+    devices = tuple(f"nb-{number}" for number in range(250))
+    ring = PlannedRing(name="pilot", gate=Gate(quorum_percent=80), devices=devices)
+    assert missing_quorum(Tally(ring=ring, verified=verified)) == missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -115,6 +116,38 @@ def test_a_link_points_again_where_it_did(root: Path):
     (root / "etc/resolv.conf").write_text("after")
     undo(root, {"path": "/etc/resolv.conf", "kind": "link", "target": "/run/systemd/resolve/stub-resolv.conf"})
     assert os.fspath((root / "etc/resolv.conf").readlink()) == "/run/systemd/resolve/stub-resolv.conf"
+
+
+def test_a_folder_that_stands_where_a_file_was_goes(root: Path):
+    (root.parent / "undo/0").write_text("before")
+    (root / SSHD[1:] / "below").mkdir(parents=True)
+    undo(root, a_file())
+    assert (root / SSHD[1:]).read_text() == "before"
+
+
+def test_what_a_try_left_that_was_cut_short_is_in_nobodys_way(root: Path):
+    (root.parent / "undo/0").write_text("before")
+    for place in (root / "etc/resolv.conf", root / SSHD[1:]):
+        place.with_name(f".mvpc-{place.name}").write_text("half")
+    undo(root, a_file(), {"path": "/etc/resolv.conf", "kind": "link", "target": "/run/resolv.conf"})
+    assert (root / SSHD[1:]).read_text() == "before"
+    assert os.fspath((root / "etc/resolv.conf").readlink()) == "/run/resolv.conf"
+    assert [path.name for path in root.rglob(".mvpc-*")] == []
+
+
+def test_whoever_confirms_at_the_same_moment_is_waited_for(root: Path):
+    (root.parent / "undo/0").write_text("before")
+    (root / SSHD[1:]).write_text("after")
+    manifest = root.parent / "undo/manifest.json"
+    manifest.write_text(json.dumps({**MANIFEST, "files": [a_file()]}))
+    with (root.parent / "undo.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        too_late = threading.Thread(target=start, args=([], root.parent / "undo", root))
+        too_late.start()
+        too_late.join(timeout=0.3)
+        manifest.unlink()
+    too_late.join()
+    assert (root / SSHD[1:]).read_text() == "after"
 
 
 @pytest.mark.parametrize("words", [[], ["boot"]])
