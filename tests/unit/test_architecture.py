@@ -12,6 +12,7 @@ import pytest
 import mvpc
 
 PACKAGE = Path(mvpc.__file__).parent
+PAGE = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 
 TIERS: tuple[tuple[str, ...], ...] = (
     ("errors", "text"),
@@ -131,6 +132,23 @@ def test_nothing_simulated_knows_how_real_laptops_are_reached():
 def test_every_module_has_a_place_in_the_architecture():
     known = {unit for units in TIERS for unit in units} | {"__init__"}
     assert {unit_of(path) for path in modules()} <= known
+
+
+def told(heading: str) -> list[str]:
+    """The second column of the table below a heading of the page about the architecture, row by row."""
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+    rows = [line.split("|")[2] for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    return rows[1:]
+
+
+def test_the_page_about_the_architecture_has_the_same_tiers():
+    tiers = [tuple(re.findall(r"`(\w+)`", tier)) for row in told("Who may import whom") for tier in row.split("·")]
+    assert tuple(tiers) == TIERS[:-1]
+
+
+def test_the_page_about_the_architecture_says_what_every_single_module_is_for():
+    named = [re.findall(r"`(\w+)`", each)[0] for row in told("What stands alone") for each in row.split("·")]
+    assert sorted(named) == sorted(path.stem for path in PACKAGE.glob("[!_]*.py"))
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
