@@ -124,12 +124,12 @@ class MemoryRecorder:
     postponed: list[tuple[int, datetime]] = field(default_factory=list)
     ended: list[tuple[int, RolloutState, str]] = field(default_factory=list)
 
-    def begin_rollout(self, plan: Plan, *, actor: str, at: datetime, schedule: Schedule = ANY_TIME) -> int:  # noqa: ARG002
+    def begin_rollout(self, plan: Plan, *, actor: str, at: datetime, schedule: Schedule = ANY_TIME) -> int:
         """Remember the plan and number it."""
         self.plans.append(plan)
         return len(self.plans)
 
-    def record(self, rollout: int, results: Sequence[ComponentResult], inputs: Mapping[Any, Any]) -> None:  # noqa: ARG002
+    def record(self, rollout: int, results: Sequence[ComponentResult], inputs: Mapping[Any, Any]) -> None:
         """Remember the results."""
         self.results.extend(results)
 
@@ -137,18 +137,18 @@ class MemoryRecorder:
         """Remember the answers."""
         self.probes.extend(probes)
 
-    def record_proofs(self, rollout: int, devices: Sequence[str]) -> None:  # noqa: ARG002
+    def record_proofs(self, rollout: int, devices: Sequence[str]) -> None:
         """Remember who proved it."""
         self.verified.extend(devices)
 
-    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:
+    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str) -> None:
         """Nothing is locked here."""
 
-    def keep_alive(self, rollout: int) -> AbstractContextManager[None]:  # noqa: ARG002
+    def keep_alive(self, rollout: int) -> AbstractContextManager[None]:
         """Nothing dies here."""
         return nullcontext()
 
-    def reach_ring(self, rollout: int, ring: int) -> RolloutState | None:  # noqa: ARG002
+    def reach_ring(self, rollout: int, ring: int) -> RolloutState | None:
         """Remember the ring, and pass on the wish."""
         self.rings.append(ring)
         return self.wish if len(self.rings) > 1 else None
@@ -157,7 +157,7 @@ class MemoryRecorder:
         """Remember until when."""
         self.postponed.append((rollout, until))
 
-    def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:  # noqa: ARG002
+    def end_rollout(self, rollout: int, *, at: datetime, state: RolloutState, reason: str) -> None:
         """Remember how it ended."""
         self.ended.append((rollout, state, reason))
 

@@ -48,7 +48,7 @@ class Recorder(Protocol):
         """
         ...
 
-    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:
+    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str) -> None:
         """Take the devices again and mark the rollout as running; raises RolloutError as `begin_rollout`."""
         ...
 

@@ -80,7 +80,7 @@ def _begin(job: Job, seams: Seams) -> int:
     if not job.resume:
         return seams.recorder.begin_rollout(job.plan, actor=job.actor, at=seams.now(), schedule=job.schedule)
     names = [name for ring in job.plan.rings[job.first_ring :] for name in ring.devices]
-    seams.recorder.resume_rollout(job.resume, devices=names, actor=job.actor, at=seams.now())
+    seams.recorder.resume_rollout(job.resume, devices=names, actor=job.actor)
     return job.resume
 
 

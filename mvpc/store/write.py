@@ -86,7 +86,7 @@ class Store:
             leases.take(connection, number, inventory.numbers(connection, plan.devices, self._path))
             return number
 
-    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str, at: datetime) -> None:  # noqa: ARG002
+    def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str) -> None:
         """Take the devices again and mark the rollout as running.
 
         Raises:

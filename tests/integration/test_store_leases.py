@@ -135,9 +135,9 @@ def test_a_rollout_that_ends_frees_its_own_laptops_and_no_others(path: Path, sto
 def test_a_rollout_is_carried_on_by_one_process_only(path: Path, store: Store):
     number = store.begin_rollout(PLAN, actor="ute", at=NOON)
     with pytest.raises(LockedError, match="rollout 1 is running already, for ute"):
-        store.resume_rollout(number, devices=["nb-1"], actor="jan", at=NOON)
+        store.resume_rollout(number, devices=["nb-1"], actor="jan")
     hang(path)
-    store.resume_rollout(number, devices=["nb-1"], actor="jan", at=NOON)
+    store.resume_rollout(number, devices=["nb-1"], actor="jan")
     with Reader(path) as reader:
         assert reader.rollout(number).row.actor == "jan"
 
@@ -146,7 +146,7 @@ def test_a_rollout_that_is_over_is_not_carried_on(store: Store):
     number = store.begin_rollout(PLAN, actor="ute", at=NOON)
     store.end_rollout(number, at=NOON, state=RolloutState.CANCELLED, reason="")
     with pytest.raises(RolloutError, match="rollout 1 is cancelled"):
-        store.resume_rollout(number, devices=["nb-1"], actor="jan", at=NOON)
+        store.resume_rollout(number, devices=["nb-1"], actor="jan")
 
 
 def test_a_rollout_that_hangs_can_be_cancelled_and_is_heard_no_more(path: Path, store: Store):
