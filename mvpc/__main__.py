@@ -11,12 +11,12 @@ def main() -> None:
     """Run the command line and exit with its code."""
     _look_seldom_for_cycles()
     # Here and not above: imports take a moment, in which a signal may come already.
-    from mvpc.cli import signals  # noqa: PLC0415
+    from mvpc.cli import signals  # noqa: PLC0415 - as above
 
     try:
         signals.listen()
         _write_what_can_be_written()
-        from mvpc.cli.app import app  # noqa: PLC0415
+        from mvpc.cli.app import app  # noqa: PLC0415 - signals are listened to now
 
         app()
     except signals.Interrupted as error:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -194,7 +194,8 @@ class PackagedProduct(Program):
     def packages_for(self, os: str, languages: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Package names on one operating system (`debian-13`), with those of the languages; none: not there."""
         base = self.releases.get(os, self.packages)
-        return (*base, *(name for each in languages for name in self.locales.get(each, ()))) if base else ()  # type: ignore[call-overload]
+        locales = cast("Mapping[str, PackageNames]", self.locales)  # whoever asks may name any language
+        return (*base, *(name for each in languages for name in locales.get(each, ()))) if base else ()
 
     def pinned(self, os: str) -> tuple[str, ...]:
         """Packages that a pinned version means on one operating system."""

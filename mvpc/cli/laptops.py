@@ -27,7 +27,7 @@ def prober(project: Project, *, updates: bool = False, questions: Mapping[str, Q
         questions: hostname -> what a laptop is asked besides. Simulated ones have no software and reach no service.
     """
     if project.chances:
-        from mvpc.simulated import Laptops, SimulatedProber  # noqa: PLC0415
+        from mvpc.simulated import Laptops, SimulatedProber  # noqa: PLC0415 - seldom needed
 
         return SimulatedProber(laptops=Laptops(memory=project.memory, chances=project.chances), now=now)
     from mvpc.cli.trust import host_authority  # noqa: PLC0415 - loads paramiko
@@ -68,10 +68,10 @@ def asking(prober: Prober, devices: Sequence[Device]) -> Iterator[Callable[[], d
 def runner(project: Project) -> Runner:
     """Converges the laptops of this project."""
     if project.chances:
-        from mvpc.simulated import Laptops, SimulatedRunner  # noqa: PLC0415
+        from mvpc.simulated import Laptops, SimulatedRunner  # noqa: PLC0415 - seldom needed
 
         return SimulatedRunner(laptops=Laptops(memory=project.memory, chances=project.chances), now=now)
-    from mvpc.playbook import AnsibleRunner  # noqa: PLC0415
+    from mvpc.playbook import AnsibleRunner  # noqa: PLC0415 - only who rolls out pays for it
 
     return AnsibleRunner(
         playbooks=project.root / "playbooks",

@@ -60,7 +60,7 @@ class HostTrust(paramiko.MissingHostKeyPolicy):
         made.kinds = (*(_CERTIFICATES if self._authority else ()), *_KINDS.get(pinned, (pinned,) if pinned else ()))
         return made
 
-    def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
+    def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002 - paramiko calls it
         """Called with every host key; raises DistrustedError unless it is believed."""
         reason = "its SSH host key is not the one in the inventory: not the laptop we know"
         if self._authority and key.public_blob:

@@ -98,8 +98,8 @@ def _back_up(connection: sqlite3.Connection, path: Path, found: str) -> None:
 
 def _upgrade(path: Path) -> None:
     from alembic import command  # noqa: PLC0415 - slow to import and seldom needed
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415 - the same
+    from alembic.util import CommandError  # noqa: PLC0415 - the same
 
     _use_wal(path)
     config = Config()

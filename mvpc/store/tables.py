@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel
 
 def table_of(model: type[SQLModel]) -> Table:
     """The table behind a model, for statements in bulk."""
-    table: Table = model.__table__  # type: ignore[attr-defined]
+    table: Table = model.__table__  # type: ignore[attr-defined] # SQLModel adds it
     return table
 
 
