@@ -110,6 +110,19 @@ def test_before_a_change_of_the_way_in_everything_is_kept_that_brings_it_back(la
     assert laptop.text(f"{UNDO}/undo.py") == "print('the program')"
 
 
+def test_a_link_is_kept_as_a_link(laptop: Guarded):
+    laptop.path(SSHD).parent.mkdir(parents=True)
+    laptop.path(SSHD).symlink_to("elsewhere")
+    change(laptop, component(file()))
+    assert laptop.manifest["files"][0] == {"path": SSHD, "kind": "link", "target": "elsewhere"}
+
+
+def test_what_an_earlier_change_left_behind_does_not_settle_this_one(laptop: Guarded):
+    laptop.put(f"{UNDO}/settled", "")
+    change(laptop, component(file()))
+    assert facts(laptop)["unconfirmed"] is True
+
+
 def test_where_the_program_cannot_look_no_way_counts_as_open_and_no_table_as_empty(laptop: Guarded):
     laptop.seen = "Traceback (most recent call last)"
     change(laptop, component(file(notify=RELOAD)))
@@ -142,6 +155,16 @@ def test_the_timer_is_set_before_the_first_file_is_touched_and_shortened_after_t
     assert "True before systemd-run --quiet --collect --unit=mvpc-undo-confirm --on-active=180" in timers[1]
     assert all("--property=Restart=on-failure --property=RestartSec=30s" in line for line in timers[:2])
     assert "--unit=mvpc-settle /usr/bin/python3 -I -S /var/lib/mvpc/undo/undo.py settle" in timers[2]
+
+
+def test_a_crash_after_the_first_file_finds_the_manifest_that_brings_it_back(laptop: Guarded):
+    seen: list[tuple[bool, bool]] = []
+    laptop.stamp = lambda _what: seen.append(
+        (laptop.path(SSHD).exists(), laptop.path(f"{UNDO}/manifest.json").exists())
+    )
+    change(laptop, component(file(notify=RELOAD)))
+    assert (True, True) in seen
+    assert (True, False) not in seen
 
 
 def test_the_first_timer_goes_when_the_second_is_there(laptop: Guarded):

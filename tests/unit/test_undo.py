@@ -195,6 +195,12 @@ def test_units_run_again_as_they_did(root: Path, use: Callable[[Tools], Tools]):
     ]
 
 
+def test_a_unit_that_was_masked_is_masked_again(root: Path, use: Callable[[Tools], Tools]):
+    tools = use(Tools(systemctl=""))
+    undo(root, units=[{"name": "nftables.service", "enabled": False, "active": False, "masked": True}])
+    assert [line for line in tools.told if "mask" in line] == ["systemctl mask -- nftables.service"]
+
+
 def test_while_the_laptop_boots_nobody_waits_for_units(root: Path, use: Callable[[Tools], Tools]):
     tools = use(Tools(systemctl=""))
     unit = {"name": "strongswan.service", "enabled": True, "active": True, "masked": False}
