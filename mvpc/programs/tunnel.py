@@ -33,7 +33,7 @@ LOCK = Path("/run/mvpc/tunnel.lock")
 TABLE = ("inet", "mvpc_kill")
 TRUSTED_S = 180
 """How long a proof counts; three times as long as the timer waits."""
-PROBE_S = 4
+WITNESS_S = 4
 HANDSHAKE_S = 8
 PEOPLE = (range(1000, 60000), range(65536, 1 << 32))
 """User numbers of people (Debian policy 9.2.2); services have others."""
@@ -103,7 +103,7 @@ def proves(settings: Mapping[str, Any], device: str) -> bool:
     """Whether the network behind an interface has proved that it is one of ours."""
     trusted = settings["trusted"]
     return logged_in(trusted["connections"], device) or bool(
-        trusted["probe"] and answers_probe(trusted["probe"], device, settings["addresses"])
+        trusted["witness"] and answers_witness(trusted["witness"], device, settings["addresses"])
     )
 
 
@@ -115,13 +115,13 @@ def logged_in(connections: Sequence[str], device: str) -> bool:
     return any(f"{keyfile}:{device}:activated" in active.splitlines() for keyfile in connections)
 
 
-def answers_probe(probe: Mapping[str, Any], device: str, own: Sequence[str]) -> bool:
+def answers_witness(witness: Mapping[str, Any], device: str, own: Sequence[str]) -> bool:
     """TLS with the server inside, over this interface and from its own address: never through the tunnel."""
-    version = 6 if ":" in probe["address"] else 4
+    version = 6 if ":" in witness["address"] else 4
     for source in sources(device, version, own):
         with suppress(OSError, ValueError), plain_socket(device, source, version) as bound:
-            bound.connect((probe["address"], probe["port"]))
-            with believing(probe["authority"]).wrap_socket(bound, server_hostname=probe["name"]):
+            bound.connect((witness["address"], witness["port"]))
+            with believing(witness["authority"]).wrap_socket(bound, server_hostname=witness["name"]):
                 return True
     return False
 
@@ -138,7 +138,7 @@ def plain_socket(device: str, source: str, version: int) -> socket.socket:
     """A socket that sends over this interface alone; raises OSError."""
     made = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        made.settimeout(PROBE_S)
+        made.settimeout(WITNESS_S)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
         made.bind((source, 0))
     except OSError:

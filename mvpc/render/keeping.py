@@ -40,7 +40,7 @@ def resources(settings: Vpn, provider: str) -> tuple[Resource, ...]:
 
 
 def _is_anywhere(trusted: TrustedNetwork) -> bool:
-    return bool(trusted.probe or present(trusted.wifi))
+    return bool(trusted.witness or present(trusted.wifi))
 
 
 def _told(settings: Vpn, provider: str) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _told(settings: Vpn, provider: str) -> dict[str, Any]:
         "addresses": [ADDRESS, ADDRESS6] if has_ipv6(settings) else [ADDRESS],
         "trusted": {
             "connections": [f"{_KEYFILES}/{connection_id(name)}.nmconnection" for name in present(trusted.wifi)],
-            "probe": trusted.probe.model_dump() if trusted.probe else None,
+            "witness": trusted.witness.model_dump() if trusted.witness else None,
         },
     }
 

@@ -75,8 +75,8 @@ def _ikev2(settings: Vpn) -> Iterator[str]:
 
 def _openings(settings: Vpn) -> Iterator[str]:
     """Root's question whether this network is trusted, and what people need to sign in elsewhere."""
-    if probe := settings.trusted_network.probe:
-        yield f"meta skuid 0 {_to([probe.address])[0]} tcp dport {probe.port}"
+    if witness := settings.trusted_network.witness:
+        yield f"meta skuid 0 {_to([witness.address])[0]} tcp dport {witness.port}"
     if settings.tunnel == "full" and settings.kill_switch.portal_minutes:
         yield "oifname @portal meta l4proto { tcp, udp } th dport 53"
         yield "oifname @portal tcp dport { 80, 443 }"

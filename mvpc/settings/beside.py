@@ -31,7 +31,7 @@ class KillSwitch(StrictModel):
         return self.enabled and self.portal_minutes > 0
 
 
-class Probe(StrictModel):
+class Witness(StrictModel):
     """A server that is reached from inside alone, and proves itself by its certificate (TLS)."""
 
     address: Address
@@ -49,5 +49,5 @@ class TrustedNetwork(StrictModel):
 
     wifi: Mapping[NetworkName, Presence] = {}
     """Networks of `wifi.networks` with a certificate (802.1X): the access point proved itself when it let us in."""
-    probe: Probe | None = None
+    witness: Witness | None = None
     """A server that proves that the network is the state's own."""

@@ -24,7 +24,7 @@ from tests.acceptance.uplink import Packet, Uplink
 pytestmark = NEEDS_LAB
 
 CONTROLLER, LAPTOP, GATEWAY, ROUTER = "10.113.0.1", "10.113.0.11", "10.113.0.12", "10.113.0.250"
-BEHIND, NAME, INSIDE, PROBE_PORT = "10.65.0.1", "vpn.mv.example", "intern.mv.example", 8443
+BEHIND, NAME, INSIDE, WITNESS_PORT = "10.65.0.1", "vpn.mv.example", "intern.mv.example", 8443
 TCP, UDP = 6, 17
 PROFILE = f"""
 vpn:
@@ -37,7 +37,7 @@ vpn:
     enabled: true
     management: {{{CONTROLLER}/32: present}}
   trusted_network:
-    probe: {{address: {CONTROLLER}, port: {PROBE_PORT}, name: {INSIDE}, authority: /etc/mvpc/pki/inside-ca.pem}}
+    witness: {{address: {CONTROLLER}, port: {WITNESS_PORT}, name: {INSIDE}, authority: /etc/mvpc/pki/inside-ca.pem}}
 """
 USERLAND = """\
 [Service]
@@ -46,7 +46,7 @@ ExecReload=-/usr/sbin/nft insert rule inet mvpc_kill through oifname ipsec0 acce
 """
 """The controller's kernel may know no ESP, so strongSwan carries it over an interface of its own."""
 TUNNEL = ((GATEWAY, UDP, 500), (GATEWAY, UDP, 4500))
-MVPC = ((CONTROLLER, TCP, -22), (CONTROLLER, TCP, PROBE_PORT))
+MVPC = ((CONTROLLER, TCP, -22), (CONTROLLER, TCP, WITNESS_PORT))
 TALK = f"""
 import socket
 def say(family, kind, target, data=b"hello"):
@@ -277,7 +277,7 @@ def inside(certificate: Certificate) -> Iterator[None]:
             except (TimeoutError, OSError):
                 continue
 
-    with create_server((CONTROLLER, PROBE_PORT)) as server:
+    with create_server((CONTROLLER, WITNESS_PORT)) as server:
         server.settimeout(0.2)
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -312,7 +312,7 @@ def test_a_network_that_only_pretends_gets_nothing(
         laptop.succeed("systemctl", "start", "mvpc-vpn.service")
         wait_for_tunnel(laptop)
         talk(laptop)
-    assert (CONTROLLER, PROBE_PORT) in {(each.target, each.port) for each in uplink.packets}
+    assert (CONTROLLER, WITNESS_PORT) in {(each.target, each.port) for each in uplink.packets}
     assert '"host0"' not in laptop.succeed("nft", "list", "set", "inet", "mvpc_kill", "trusted")
 
 

@@ -77,7 +77,7 @@ def accepted(settings: Mapping[str, Any], **how: Any) -> set[str]:
 
 TRUSTED = ("oifname @trusted", "iifname @trusted")
 """Interfaces that have proved themselves; the set is empty until one does."""
-PROBE = {"address": "10.65.0.80", "name": "intern.mv.example", "authority": "/etc/mvpc/pki/mv-ca.pem"}
+WITNESS = {"address": "10.65.0.80", "name": "intern.mv.example", "authority": "/etc/mvpc/pki/mv-ca.pem"}
 
 
 def test_without_the_word_of_the_profile_there_is_no_switch():
@@ -134,17 +134,17 @@ def test_people_may_reach_pages_and_names_while_a_portal_is_open_where_the_profi
 
 
 def test_root_alone_may_ask_outside_whether_the_network_is_trusted():
-    trusting = {**WIREGUARD, "trusted_network": {"probe": PROBE}}
+    trusting = {**WIREGUARD, "trusted_network": {"witness": WITNESS}}
     assert accepted(trusting) - accepted(WIREGUARD) == {"meta skuid 0 ip daddr { 10.65.0.80/32 } tcp dport 443"}
 
 
 def test_the_laptop_is_told_what_proves_a_network_and_which_addresses_are_the_tunnels():
-    trusted = {"wifi": {"lan-mv": "present", "old": "absent"}, "probe": PROBE}
+    trusted = {"wifi": {"lan-mv": "present", "old": "absent"}, "witness": WITNESS}
     text = files({**IKEV2, "trusted_network": trusted})["/etc/mvpc/tunnel.json"]
     told = json.loads(text.replace(ADDRESS, "10.64.0.123").replace(ADDRESS6, "fd6d:7670:6300::a40:7b"))
     assert told["trusted"] == {
         "connections": ["/etc/NetworkManager/system-connections/mvpc-wifi-lan-mv.nmconnection"],
-        "probe": {**PROBE, "port": 443},
+        "witness": {**WITNESS, "port": 443},
     }
     assert told["addresses"] == ["10.64.0.123", "fd6d:7670:6300::a40:7b"]
     assert (told["provider"], told["kill_switch"], told["full"]) == ("ikev2", True, True)
@@ -153,7 +153,7 @@ def test_the_laptop_is_told_what_proves_a_network_and_which_addresses_are_the_tu
 def test_a_wireguard_laptop_needs_nobody_to_look_after_it_unless_somebody_may_take_its_tunnel_down():
     plain = {**WIREGUARD, "kill_switch": {}}
     assert "/etc/mvpc/tunnel.json" not in files(plain)
-    assert "/etc/mvpc/tunnel.json" in files({**plain, "trusted_network": {"probe": PROBE}})
+    assert "/etc/mvpc/tunnel.json" in files({**plain, "trusted_network": {"witness": WITNESS}})
     assert "/etc/mvpc/tunnel.json" in files(WIREGUARD)
 
 

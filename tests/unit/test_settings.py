@@ -280,8 +280,8 @@ vpn:
             "3.yml:1: vpn.trusted_network.wifi.lan: is no network of wifi.networks with a certificate (wpa-eap)",
         ),
         (
-            (SWITCHED, "vpn: {trusted_network: {probe: {name: x, authority: /ca.pem}}}"),
-            "2.yml:1: vpn.trusted_network.probe.ad",
+            (SWITCHED, "vpn: {trusted_network: {witness: {name: x, authority: /ca.pem}}}"),
+            "2.yml:1: vpn.trusted_network.witness.ad",
         ),
         (
             (SWITCHED, "vpn:\n  kill_switch:\n    management: {10.1.0.1/8: present}"),

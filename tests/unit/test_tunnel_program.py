@@ -17,7 +17,7 @@ from mvpc.programs import tunnel
 from tests.acceptance.certificates import Certificate, authority, issue
 
 LAN = "/etc/NetworkManager/system-connections/mvpc-wifi-lan-mv.nmconnection"
-PROBE = {"address": "10.65.0.80", "port": 443, "name": "intern.mv.example", "authority": "/etc/mvpc/pki/mv-ca.pem"}
+WITNESS = {"address": "10.65.0.80", "port": 443, "name": "intern.mv.example", "authority": "/etc/mvpc/pki/mv-ca.pem"}
 
 
 class Laptop:
@@ -87,7 +87,7 @@ def settings(**others: Any) -> dict[str, Any]:
         "full": True,
         "portal_minutes": 10,
         "addresses": ["10.64.0.123"],
-        "trusted": {"connections": [LAN], "probe": None},
+        "trusted": {"connections": [LAN], "witness": None},
         **others,
     }
 
@@ -215,15 +215,15 @@ def test_the_server_inside_must_have_its_name_certified_by_the_authority_of_the_
 ):
     monkeypatch.setattr(tunnel, "sources", lambda *_: ["127.0.0.1"])
     with a_server(issue(authorities[signed_by], tmp_path, "server", usage="serverAuth", subject=name)) as port:
-        probe = {**PROBE, "address": "127.0.0.1", "port": port, "authority": str(authorities["ours"].certificate)}
-        assert tunnel.answers_probe(probe, "lo", []) is believed
+        witness = {**WITNESS, "address": "127.0.0.1", "port": port, "authority": str(authorities["ours"].certificate)}
+        assert tunnel.answers_witness(witness, "lo", []) is believed
 
 
 def test_without_the_certificate_of_the_authority_nothing_is_believed(laptop: Laptop, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tunnel, "sources", lambda *_: ["127.0.0.1"])
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        probe = {**PROBE, "address": "127.0.0.1", "port": listening.getsockname()[1], "authority": "/nowhere"}
-        assert tunnel.answers_probe(probe, "lo", []) is False
+        witness = {**WITNESS, "address": "127.0.0.1", "port": listening.getsockname()[1], "authority": "/nowhere"}
+        assert tunnel.answers_witness(witness, "lo", []) is False
 
 
 def test_the_tunnels_own_address_is_never_asked_from(monkeypatch: pytest.MonkeyPatch):
