@@ -119,10 +119,13 @@ def test_the_second_admin_is_told_who_is_at_work(admin: Admin):
     set_profile(admin, 7)
     before = newest(admin)["id"]
     # Whoever holds the lock of a laptop keeps the first rollout at work for as long.
-    admin.on("lab-01", "sudo systemd-run --quiet flock /var/lib/mvpc/lock sleep 25")
-    first = admin.begin("rollout", "--all", "--yes")
-    number = wait_until_running(admin, before)
-    said = admin.mvpc("rollout", "--device", "lab-01", "--yes", expect=1)
+    admin.on("lab-01", "sudo systemd-run --quiet --unit=holder flock /var/lib/mvpc/lock sleep infinity")
+    try:
+        first = admin.begin("rollout", "--all", "--yes")
+        number = wait_until_running(admin, before)
+        said = admin.mvpc("rollout", "--device", "lab-01", "--yes", expect=1)
+    finally:
+        admin.on("lab-01", "sudo systemctl stop holder")
     assert f"locked by rollout {number} of root since" in said
     assert first.wait(timeout=120) == 0
     assert on_laptops(admin) == everywhere(7)
