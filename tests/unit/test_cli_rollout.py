@@ -22,6 +22,7 @@ from mvpc.model import ComponentResult, Outcome, Reach, RolloutState, Schedule
 from mvpc.plan import Subject, make_plan
 from mvpc.planfile import made_by, to_data
 from mvpc.project import find_project
+from mvpc.rollout import Rollout
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
 from mvpc.testing import NOON, a_bundle, a_device, a_probe
@@ -249,6 +250,28 @@ def test_a_scheduled_rollout_whose_time_is_over_is_stopped_and_says_so(
     assert "Rollout 1 is over: it was not to be made after Mon 2026-11-23 13:00" in swept.stdout
     with Reader(project / ".mvpc/mvpc.db") as reader:
         assert reader.rollout(1).row.state is RolloutState.STOPPED
+
+
+def test_a_sample_that_differs_is_said_by_the_watch_too(
+    store: Store, nobody_answers: None, monkeypatch: pytest.MonkeyPatch
+):
+    lie = ComponentResult(device="nb-2", component="base", outcome=Outcome.CHANGED, changes=("file /etc/x",), at=NOON)
+    done = Rollout(
+        number=1,
+        state=RolloutState.DONE,
+        reason="",
+        counts={Outcome.CHANGED: 1},
+        verified=1,
+        results=(lie,),
+        surprises=(lie,),
+    )
+    a_rollout(store, state=RolloutState.SCHEDULED)
+    monkeypatch.setattr(watching, "carry_on", lambda *_: None)
+    monkeypatch.setattr(watching, "run", lambda *_, **__: done)
+    swept = mvpc("rollout", "watch", "--once")
+    assert swept.exit_code == 6
+    assert "SAMPLE DIFFERS: 1 laptop" in swept.stdout
+    assert "nb-2  base: file /etc/x" in swept.stdout
 
 
 def test_laptops_whose_profiles_have_changed_since_their_approved_rollout_wait_for_another_word(

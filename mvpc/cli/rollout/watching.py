@@ -19,7 +19,9 @@ from mvpc.cli.context import actor, current_project, now, today
 from mvpc.cli.planning import ask_all
 from mvpc.cli.planview import show_plan
 from mvpc.cli.rollout.carrying_on import carry_on, turn_of
+from mvpc.cli.rollout.ending import SAMPLE_DIFFERED
 from mvpc.cli.rollout.running import run
+from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.words import count
 from mvpc.deferred import Waits, queue
 from mvpc.errors import LockedError, MvpcError, RolloutError
@@ -49,7 +51,8 @@ def watch(
 
     Also goes on with rollouts that rest until their time comes. Ends on SIGTERM; laptops finish what they are at.
 
-    Exit codes with --once: 0 done, also when nobody came back; 1 something kept it from its work; 3 laptops failed.
+    Exit codes with --once: 0 done, also when nobody came back; 1 something kept it from its work; 3 laptops failed;
+    6 laptops of a rollout's sample were not unchanged.
     """
     try:
         while True:
@@ -116,7 +119,10 @@ def _go_on(project: Project, row: RolloutRow) -> int:
 
 def _code(done: Rollout) -> int:
     say(f"Rollout {done.number}: {done.state}{f', {done.reason}' if done.reason else ''}")
-    return FAILED if any(outcome.is_bad for outcome in done.counts) else FINE
+    say_surprises(done.surprises)
+    if any(outcome.is_bad for outcome in done.counts):
+        return FAILED
+    return SAMPLE_DIFFERED if done.surprises else FINE
 
 
 # --- laptops that came back --------------------------------------------------------------------
