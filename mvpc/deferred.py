@@ -13,6 +13,9 @@ from datetime import datetime
 from mvpc.model import Deferred, RolloutState, Schedule
 from mvpc.schedule import Decision, Turn, decide
 
+RETURNED = "returned laptop"
+"""In the scope of every rollout that the watch begins, and of no other one."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Waits:

@@ -32,7 +32,7 @@ def metrics_text(
         devices: number of devices by ressort code and state.
         waiting: number of devices that something waits for.
         expired: number of devices for which the time of a change has passed.
-        last: the latest rollout.
+        last: the latest rollout that a person began.
         simulated: whether the fleet is. Its numbers have names of their own, which no rule for the real fleet matches.
     """
     prefix = "mvpc_simulated" if simulated else "mvpc"
@@ -52,6 +52,8 @@ def _last_rollout(last: RolloutRecord, name: str) -> Iterator[str]:
     counts = Counter(worst(last.results).values())
     outcomes = [_Sample(counts[outcome], {"outcome": outcome}) for outcome in Outcome]
     yield from _family(f"{name}_devices", "Devices of the latest rollout by worst outcome.", outcomes)
+    proved = [_Sample(len(last.verified), {})]
+    yield from _family(f"{name}_verified_devices", "Devices that proved afterwards to be what it wanted.", proved)
     differing = {result.device for result in surprises(last.plan, last.results)}
     sample = [_Sample(len(last.plan.sample), {})]
     yield from _family(f"{name}_sample_devices", "Unchanged devices that it walked in full.", sample)

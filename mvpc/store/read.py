@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mvpc.deferred import RETURNED
 from mvpc.errors import MvpcError, NotFoundError
 from mvpc.model import (
     ComponentResult,
@@ -141,6 +142,13 @@ class Reader(CertificateQueries):
         query = "SELECT * FROM rollout ORDER BY id DESC LIMIT ?"
         with schema.in_words(self._path):
             return tuple(rows.rollout(row) for row in self._connection.execute(query, (min(limit, _HIGHEST),)))
+
+    def last_begun(self) -> RolloutRecord | None:
+        """The latest rollout that a person began. The watch begins one after the other, for whoever comes back."""
+        query = "SELECT id FROM rollout WHERE scope NOT LIKE ? ORDER BY id DESC LIMIT 1"
+        with schema.in_words(self._path):
+            row = self._connection.execute(query, (f"%{RETURNED}%",)).fetchone()
+        return self.rollout(row["id"]) if row else None
 
     def rollout(self, number: int) -> RolloutRecord:
         """One rollout with its plan and all results; raises NotFoundError."""

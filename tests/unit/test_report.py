@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mvpc.cli.app import app
+from mvpc.deferred import RETURNED
 from mvpc.inventory.difference import difference
 from mvpc.model import (
     Action,
@@ -344,6 +346,19 @@ def test_the_commands_write_whole_files_and_nothing_else(project: Path):
     found = parse((project / "mvpc.prom").read_text(encoding="utf-8"))
     assert found["mvpc_waiting_devices", ()] == 1
     assert sum(value for (name, _), value in found.items() if name == "mvpc_devices") == 1
+
+
+def test_what_the_watch_serves_does_not_hide_that_a_rollout_was_stopped(project: Path):
+    store, record = Store(project / ".mvpc/mvpc.db"), a_record(a_result("nb-000123"))
+    for scope, state in (("all", RolloutState.STOPPED), ("1 " + RETURNED, RolloutState.DONE)):
+        number = store.begin_rollout(replace(record.plan, scope=scope), actor="t", at=NOON)
+        store.record(number, record.results, {("nb-000123", "vpn"): {}})
+        store.record_proofs(number, ["nb-000123"])
+        store.end_rollout(number, at=NOON, state=state, reason="")
+    assert CliRunner().invoke(app, ["rollout", "metrics", "-o", "mvpc.prom"]).exit_code == 0
+    found = parse((project / "mvpc.prom").read_text(encoding="utf-8"))
+    assert found["mvpc_last_rollout_state", (("state", "stopped"),)] == 1
+    assert found["mvpc_last_rollout_verified_devices", ()] == 1
 
 
 @pytest.mark.parametrize(

@@ -35,15 +35,14 @@ def report(
 def metrics(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.prom", help="Where to write the numbers.")],
 ) -> None:
-    """Write the numbers of the fleet and of the latest rollout for the node exporter's textfile collector."""
+    """Write numbers of the fleet and of the last rollout that a person began, for the node exporter's textfiles."""
     if output.suffix != ".prom":
         raise InputError("the node exporter reads only files that end in .prom", where=str(output))
     project = current_project()
     fleet = Fleet(project, on=today())
     with Reader(project.database) as reader:
         devices = Counter((fleet.ressort_of(device), device.state) for device in reader.devices())
-        latest = reader.rollouts(limit=1)
-        last = reader.rollout(latest[0].id) if latest else None
+        last = reader.last_begun()
         turns = Counter(each.turn for each in queue(reader.waiting(), now()))
         expired = turns[Turn.EXPIRED]
         text = metrics_text(

@@ -23,7 +23,7 @@ from mvpc.cli.rollout.ending import SAMPLE_DIFFERED
 from mvpc.cli.rollout.running import run
 from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.words import count
-from mvpc.deferred import Waits, queue
+from mvpc.deferred import RETURNED, Waits, queue
 from mvpc.errors import LockedError, MvpcError, RolloutError
 from mvpc.fleet import Fleet
 from mvpc.job import make_job
@@ -35,7 +35,7 @@ from mvpc.schedule import Turn, is_open
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
 
-RETURNED = (Ring(name="returned", percent=100, gate=Gate(quorum_percent=0)),)
+_RINGS = (Ring(name="returned", percent=100, gate=Gate(quorum_percent=0)),)
 
 FINE, TROUBLE, FAILED = 0, 1, 3
 """Exit codes of a sweep: nothing wrong; something kept it from its work; laptops failed."""
@@ -184,7 +184,7 @@ def _serve_group(
 
 
 def _plan(fleet: Fleet, back: list[Subject]) -> Plan:
-    return fleet.plan(count(len(back), "returned laptop"), back, RETURNED)
+    return fleet.plan(count(len(back), RETURNED), back, _RINGS)
 
 
 def _beyond_approval(project: Project, plan: Plan, waiting: Mapping[str, tuple[Deferred, ...]]) -> set[str]:
