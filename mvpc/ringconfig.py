@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -40,27 +40,30 @@ def rings_of(text: str, known: Sequence[Ring]) -> tuple[Ring, ...]:
 
     Args:
         text: names and shares, each of them counting all rings up to there.
-        known: rings of the project; one of the same name gives its gate and the devices that are always in it.
+        known: rings of the project; they give their gates and the devices that are always in them. A ring without one
+            would have neither, and a misspelt name must not take the gate away.
 
     Raises:
-        InputError: it is not of this form, or the shares do not rise to 100.
+        InputError: it is not of this form, a ring is not known, or the shares do not rise to 100.
     """
     parts = [part.partition("=") for part in text.split(",")]
-    wrong = [
-        Problem(OPTION, f"{''.join(part)!r} is no ring", "Write for example: pilot=5,broad=100")
-        for part in parts
-        if not _is_share(part)
-    ]
-    rings = [] if wrong else [_shared(name.strip(), float(share), known) for name, _, share in parts]
+    gates = {ring.name: ring for ring in known}
+    wrong = [problem for part in parts if (problem := _wrong(part, gates))]
+    rings = [] if wrong else [replace(gates[name.strip()], percent=float(share)) for name, _, share in parts]
     problems = wrong or list(_check_order([{"name": ring.name, "percent": ring.percent} for ring in rings], OPTION))
     if problems:
         raise InputError.of(problems)
     return tuple(rings)
 
 
-def _shared(name: str, percent: float, known: Sequence[Ring]) -> Ring:
-    same = [ring for ring in known if ring.name == name]
-    return replace(same[0] if same else Ring(name=name, percent=percent), percent=percent)
+def _wrong(part: tuple[str, str, str], known: Collection[str]) -> Problem | None:
+    name = part[0].strip()
+    if not _is_share(part):
+        return Problem(OPTION, f"{''.join(part)!r} is no ring", "Write for example: pilot=5,broad=100")
+    if name not in known:
+        hint = f"Known: {', '.join(known)}. Others, with their gates, are written as [[rollout.ring]] in mvpc.toml"
+        return Problem(OPTION, f"ring {name!r} is not known", hint)
+    return None
 
 
 def _is_share(part: tuple[str, str, str]) -> bool:

@@ -78,7 +78,8 @@ def test_named_devices_and_authorities_are_always_in_their_ring():
 
 def test_a_rollout_can_have_shares_of_its_own_and_keeps_the_gates_of_the_project():
     strict = Ring(name="pilot", percent=1, authorities=("zdmv",), gate=Gate(max_failed=0))
-    pilot, broad = rings_of("pilot=5, broad=100", [strict, Ring(name="early", percent=10)])
+    known = [strict, Ring(name="early", percent=10), Ring(name="broad", percent=100)]
+    pilot, broad = rings_of("pilot=5, broad=100", known)
     assert pilot == replace(strict, percent=5)
     assert broad == Ring(name="broad", percent=100)
 
@@ -89,6 +90,7 @@ def test_a_rollout_can_have_shares_of_its_own_and_keeps_the_gates_of_the_project
         ("pilot", "'pilot' is no ring"),
         ("=5,broad=100", "'=5' is no ring"),
         ("pilot=-1,broad=100", "'pilot=-1' is no ring"),
+        ("pliot=5,broad=100", "ring 'pliot' is not known. Known: pilot, early, broad."),
         ("pilot=5", "must rise from ring to ring and end with 100"),
         ("pilot=50,early=10,broad=100", "must rise from ring to ring and end with 100"),
         ("pilot=5,pilot=100", "two rings have the same name"),
