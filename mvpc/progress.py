@@ -30,7 +30,6 @@ _WINDOW = timedelta(minutes=5)
 _SAMPLE = timedelta(seconds=1)
 _TOO_SOON = timedelta(seconds=10)
 """Before so much time has passed nobody can tell how fast it goes."""
-_EXAMPLES = 5
 
 
 class Stage(StrEnum):
@@ -75,13 +74,18 @@ class RingShare(Share):
 
 @dataclass(slots=True)
 class Failures:
-    """Equal failures: the same component, the same first line."""
+    """Equal failures: the same first line. A laptop that hangs says it of each component, and counts once."""
 
-    component: str
     line: str
-    count: int = 0
-    devices: list[str] = field(default_factory=list)
-    """The first few of the laptops."""
+    components: dict[str, None] = field(default_factory=dict)
+    """What it was said of, in the order in which it was."""
+    devices: dict[str, None] = field(default_factory=dict)
+    """The laptops, in the same order."""
+
+    @property
+    def count(self) -> int:
+        """Number of laptops."""
+        return len(self.devices)
 
 
 @dataclass(slots=True)
@@ -95,7 +99,7 @@ class Progress:
     reason: str = ""
     rings: dict[str, RingShare] = field(default_factory=dict)
     ressorts: dict[str, Share] = field(default_factory=dict)
-    failures: dict[tuple[str, str], Failures] = field(default_factory=dict)
+    failures: dict[str, Failures] = field(default_factory=dict)
     """In the order of their latest occurrence, the latest last."""
     results: dict[str, list[ComponentResult]] = field(default_factory=dict)
     """Laptop -> its results so far."""
@@ -227,12 +231,11 @@ class Progress:
         return self.ressorts.setdefault(code, Share(code.upper()))
 
     def _fail(self, result: ComponentResult) -> None:
-        key = result.component, first_line(result.error)
-        group = self.failures.pop(key, None) or Failures(*key)
-        self.failures[key] = group  # the latest is the last
-        group.count += 1
-        if len(group.devices) < _EXAMPLES:
-            group.devices.append(result.device)
+        line = first_line(result.error)
+        group = self.failures.pop(line, None) or Failures(line)
+        self.failures[line] = group  # the latest is the last
+        group.components[result.component] = None
+        group.devices[result.device] = None
 
     def _judge(self, event: GateJudged) -> None:
         ring = self.rings[event.ring]

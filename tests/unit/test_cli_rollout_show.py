@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,12 @@ def test_what_failed_comes_first_and_equal_failures_stand_together(store: Store)
     said = "apt-get install: E: Unable to locate package ghost"
     assert lines[4] == f"software 2 {said} nb-000002, nb-000003"
     assert lines[-1] == "Next: mvpc rollout show 1 --failed, then mvpc rollout retry 1"
+
+
+def test_a_laptop_on_which_everything_fails_alike_is_in_one_line(store: Store):
+    late = [replace(came(NAMES[1], Outcome.FAILED, "no result in time"), component=part) for part in ("vpn", "base")]
+    a_rollout(store, *late)
+    assert show()[4] == "base, vpn 1 no result in time nb-000002"
 
 
 def test_each_ring_says_how_many_changed_verified_failed_wait_and_are_open(store: Store):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import product
 
 import pytest
 from rich.console import Console
@@ -226,6 +227,19 @@ def test_equal_failures_stand_together_by_their_first_line_and_the_latest_comes_
         "3 devices failed, the latest first",
         "1x  base  disk full                                         nb-000003",
         "2x  base  E: Unable to locate package ghost                 nb-000001 and 1 more",
+    ]
+
+
+def test_a_laptop_on_which_everything_fails_alike_is_one_line_and_one_laptop():
+    plan = a_plan(broad=names(1, 100))
+    failed = [
+        came(second, (name, Outcome.FAILED), component=part, error="no result in time")
+        for second, (name, part) in enumerate(product(("nb-000001", "nb-000002"), ("base", "vpn", "wifi")))
+    ]
+    progress = progress_of(RolloutBegun(at=NOON, number=42, plan=plan), begins(0, plan, "broad"), *failed)
+    assert seen(progress)[-2:] == [
+        "2 devices failed, the latest first",
+        "2x  base +2  no result in time                              nb-000001 and 1 more",
     ]
 
 

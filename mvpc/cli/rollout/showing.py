@@ -21,7 +21,6 @@ from mvpc.report import figures
 from mvpc.report.figures import Fate
 from mvpc.sample import surprises
 from mvpc.store.read import Reader
-from mvpc.text import first_line
 
 _MANY = 20
 _NAMED = 5
@@ -62,7 +61,7 @@ def _as_json(found: RolloutRecord) -> dict[str, Any]:
 
 def _show_summary(found: RolloutRecord) -> None:
     say_surprises(surprises(found.plan, found.results))
-    cut = _show_failures([result for result in found.results if result.outcome.is_bad])
+    cut = _show_failures(figures.failures(found))
     _show_shares(found)
     cut |= _show_waiting(figures.waiting(found))
     say(f"Plan {found.plan.hash} · {found.plan.scope}")
@@ -72,18 +71,18 @@ def _show_summary(found: RolloutRecord) -> None:
     _say_next(found)
 
 
-def _show_failures(failed: Sequence[ComponentResult]) -> bool:
+def _show_failures(failed: Sequence[figures.Failure]) -> bool:
     """Equal failures together, the most frequent first; returns whether something was left out."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for result in failed:
-        groups.setdefault((result.component, first_line(result.error)), []).append(result.device)
+    groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for each in failed:
+        groups.setdefault((each.components, each.error), []).append(each.device)
     if not groups:
         return False
     rows = [
-        [component, len(devices), line, _names(devices)]
-        for (component, line), devices in sorted(groups.items(), key=lambda item: -len(item[1]))
+        [", ".join(components), len(devices), line, _names(devices)]
+        for (components, line), devices in sorted(groups.items(), key=lambda item: -len(item[1]))
     ]
-    say(f"{count(len({result.device for result in failed}), 'device')} failed", style=BAD)
+    say(f"{count(len({each.device for each in failed}), 'device')} failed", style=BAD)
     print_table("", ["component", "devices", "what was said", "laptops"], rows[:_MANY])
     if len(rows) > _MANY:
         say(f"… and {len(rows) - _MANY} more kinds of failure", style=DIM)

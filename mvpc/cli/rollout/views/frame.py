@@ -199,12 +199,19 @@ def _failures(progress: Progress, room: int) -> Iterator[RenderableType]:
     table.add_column(no_wrap=True)
     for group in shown:
         line = Text(safe(group.line, limit=200), overflow="fold" if progress.ended else "ellipsis")
-        table.add_row(Text(f"{group.count}x"), Text(safe(group.component)), line, Text(safe(_who(group)), style=DIM))
+        table.add_row(
+            Text(f"{group.count}x"), Text(safe(_what_failed(group))), line, Text(safe(_who(group)), style=DIM)
+        )
     yield table
     if rest := groups[len(shown) :]:
         yield Text(f"… and {sum(group.count for group in rest)} more of {len(rest)} other kinds", style=DIM)
 
 
+def _what_failed(group: Failures) -> str:
+    first, *more = group.components
+    return f"{first} +{len(more)}" if more else first
+
+
 def _who(group: Failures) -> str:
     others = group.count - 1
-    return group.devices[0] + (f" and {others} more" if others else "")
+    return next(iter(group.devices)) + (f" and {others} more" if others else "")
