@@ -41,7 +41,14 @@ from mvpc.model.events import (
 from mvpc.model.plans import Action, Change, Edit, Gate, Plan, PlannedRing, Ring, Skip, Skipped
 from mvpc.model.rollouts import RESUMABLE, Deferred, HostWork, RolloutRecord, RolloutRow, RolloutState
 from mvpc.model.schedules import ANY_TIME, CatchUp, Schedule, Window
-from mvpc.model.software import InstalledPackage, Reachability, ServiceAnswer, ServiceSeen, SoftwareAnswer
+from mvpc.model.software import (
+    InstalledFlatpak,
+    InstalledPackage,
+    Reachability,
+    ServiceAnswer,
+    ServiceSeen,
+    SoftwareAnswer,
+)
 
 __all__ = [
     "ANY_TIME",
@@ -73,6 +80,7 @@ __all__ = [
     "GateJudged",
     "HostWork",
     "Identity",
+    "InstalledFlatpak",
     "InstalledPackage",
     "LifeCycle",
     "Origin",

@@ -135,6 +135,6 @@ class SoftwareSeen:
     answered: datetime | None = None
     """When it last answered; packages and checks are of then."""
     packages: Mapping[str, str] = field(default_factory=dict)
-    """Package -> version, of the packages that products of the catalogue are made of."""
+    """Package -> version, of the packages that products of the catalogue are made of; of Flatpaks their state."""
     checks: Mapping[str, str] = field(default_factory=dict)
     """As in `SoftwareAnswer`."""

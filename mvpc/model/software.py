@@ -19,6 +19,26 @@ class InstalledPackage:
     """The source package that it was built from; empty where nobody asked."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class InstalledFlatpak:
+    """A Flatpak that is there for everybody on a laptop: an application, or the runtime that one needs."""
+
+    name: str
+    version: str
+    """As its makers call it; empty where they do not say."""
+    commit: str
+    """The beginning of the commit that it was deployed from, which no other state of the branch has."""
+    architecture: str
+    branch: str
+    remote: str
+    is_runtime: bool
+
+    @property
+    def state(self) -> str:
+        """Version and commit, since one version can be built more than once: `1.2 (0123456789ab)`."""
+        return f"{self.version} ({self.commit})" if self.version else f"commit {self.commit}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SoftwareAnswer:
     """What a laptop said about its software. Texts are as hostile as the laptop."""
@@ -27,6 +47,8 @@ class SoftwareAnswer:
     """Those that it was asked about and has."""
     checks: Mapping[str, str]
     """Product -> why it does not work, in one line; empty when all of its checks succeeded."""
+    flatpaks: tuple[InstalledFlatpak, ...] = ()
+    """Those that it was asked about and has."""
 
 
 class Reachability(StrEnum):

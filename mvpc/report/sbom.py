@@ -11,8 +11,8 @@ from urllib.parse import quote
 from uuid import UUID
 
 from mvpc import __version__
-from mvpc.catalogue import PackagedProduct, Product
-from mvpc.model import InstalledPackage
+from mvpc.catalogue import FlatpakProduct, PackagedProduct, Product
+from mvpc.model import InstalledFlatpak, InstalledPackage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +25,7 @@ class Contents:
     os: str
     """As in the inventory: `debian-13`."""
     packages: tuple[InstalledPackage, ...]
+    flatpaks: tuple[InstalledFlatpak, ...] = ()
 
 
 def sbom_json(contents: Contents, catalogue: Mapping[str, Product], *, made_at: datetime, serial: UUID) -> str:
@@ -49,19 +50,24 @@ def sbom_json(contents: Contents, catalogue: Mapping[str, Product], *, made_at: 
             "tools": {"components": [{"type": "application", "name": "mvpc", "version": __version__}]},
             "component": {"type": contents.kind, "bom-ref": name, "name": name},
         },
-        "components": [*_system(os), *(_component(each, os, licences) for each in sorted(set(contents.packages)))],
+        "components": [
+            *_system(os),
+            *(_component(each, os, licences) for each in sorted(set(contents.packages))),
+            *(_flatpak(each, licences) for each in sorted(set(contents.flatpaks))),
+        ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _licences(os: str, catalogue: Mapping[str, Product]) -> dict[str, str]:
-    """Package -> licence, of the packages that are a product's own; translations may have other ones."""
-    return {
+    """Package or application -> licence, of those that are a product's own; translations may have other ones."""
+    packaged = {
         package: product.licence
         for product in catalogue.values()
         if isinstance(product, PackagedProduct)
         for package in product.packages_for(os)
     }
+    return packaged | {each.app: each.licence for each in catalogue.values() if isinstance(each, FlatpakProduct)}
 
 
 def _system(os: str) -> Iterator[dict[str, Any]]:
@@ -81,6 +87,26 @@ def _component(package: InstalledPackage, os: str, licences: Mapping[str, str]) 
     }
     if package.name in licences:
         found["licenses"] = [{"expression": licences[package.name]}]
+    return found
+
+
+def _flatpak(flatpak: InstalledFlatpak, licences: Mapping[str, str]) -> dict[str, Any]:
+    """An application or a runtime. It has no purl: there is no such type, and a made-up one matches nothing."""
+    properties = {
+        "mvpc:architecture": flatpak.architecture,
+        "mvpc:flatpak:branch": flatpak.branch,
+        "mvpc:flatpak:commit": flatpak.commit,
+        "mvpc:flatpak:remote": flatpak.remote,
+    }
+    found = {
+        "type": "framework" if flatpak.is_runtime else "application",
+        "bom-ref": f"flatpak:{flatpak.name}/{flatpak.architecture}/{flatpak.branch}",
+        "name": flatpak.name,
+        "version": flatpak.version or flatpak.commit,
+        "properties": [{"name": name, "value": value} for name, value in properties.items()],
+    }
+    if flatpak.name in licences:
+        found["licenses"] = [{"expression": licences[flatpak.name]}]
     return found
 
 

@@ -50,7 +50,7 @@ def proven_versions(provers: Sequence[Prover], *, quorum_percent: float) -> tupl
     problems: list[Problem] = []
     for os in sorted({each.device.os for each in provers}):
         here = [each for each in provers if each.device.os == os]
-        for product in sorted({name for each in here for name in each.wanted}):
+        for product in sorted({name for each in here for name, wish in each.wanted.items() if wish.can_be_held}):
             having = [each for each in here if product in each.wanted]
             chosen = _agreed(product, having, quorum_percent)
             if chosen:

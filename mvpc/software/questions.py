@@ -18,7 +18,9 @@ class SoftwareQuestion:
     """What one laptop is asked."""
 
     packages: tuple[str, ...] = ()
-    """Names of packages; none means all that are installed."""
+    """Names of packages; none means everything that is installed, Flatpaks too."""
+    flatpaks: tuple[str, ...] = ()
+    """Names of applications."""
     checks: Mapping[str, tuple[Verify, ...]] = field(default_factory=dict)
     """Product -> commands that show that it works."""
 
@@ -56,11 +58,16 @@ class Wish:
 
     product: Program
     packages: tuple[str, ...] = ()
-    """Every package that must be there. A Flatpak has none: its checks say whether it is there."""
+    """Every package that must be there; of a Flatpak its application."""
     versioned: tuple[str, ...] = ()
     """Those whose version counts as the product's."""
     version: str = ""
     """Exact version that is wanted; empty when any is."""
+
+    @property
+    def can_be_held(self) -> bool:
+        """Whether it can have an exact version. A Flatpak has the newest state of its branch."""
+        return isinstance(self.product, PackagedProduct)
 
 
 def wishes(
@@ -88,7 +95,7 @@ def wishes(
                 version=choice.version.get(device.os) or released,
             )
         elif choice.state == "present" and isinstance(product, FlatpakProduct):
-            found[name] = Wish(product=product)
+            found[name] = Wish(product=product, packages=(product.app,), versioned=(product.app,))
     return found
 
 
@@ -97,9 +104,12 @@ def question(device: Device, settings: Settings, catalogue: Mapping[str, Product
     wanted = wishes(device, settings, catalogue)
     known = [each for each in catalogue.values() if isinstance(each, PackagedProduct)]
     names = {name for each in known for name in each.packages_for(device.os)}
-    names |= {name for wish in wanted.values() for name in wish.packages}
+    apps = {each.app for each in catalogue.values() if isinstance(each, FlatpakProduct)}
+    names |= {name for wish in wanted.values() for name in wish.packages} - apps
     return SoftwareQuestion(
-        packages=tuple(sorted(names)), checks={name: wish.product.verify for name, wish in wanted.items()}
+        packages=tuple(sorted(names)),
+        flatpaks=tuple(sorted(apps)),
+        checks={name: wish.product.verify for name, wish in wanted.items()},
     )
 
 

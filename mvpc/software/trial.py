@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from mvpc.catalogue import FUNCTIONS, PackagedProduct, Product, Program
+from mvpc.catalogue import FUNCTIONS, FlatpakProduct, PackagedProduct, Product, Program
 from mvpc.model import Device, Reach, SoftwareSeen
 from mvpc.software.questions import Wish
 from mvpc.software.versions import version_key
@@ -195,7 +195,11 @@ def _figures(name: str, product: Program, laptops: Sequence[LaptopSoftware]) -> 
 
 
 def _is_there(product: Program, laptop: LaptopSoftware) -> bool:
-    names = product.packages_for(laptop.device.os) if isinstance(product, PackagedProduct) else ()
+    names: tuple[str, ...] = ()
+    if isinstance(product, PackagedProduct):
+        names = product.packages_for(laptop.device.os)
+    elif isinstance(product, FlatpakProduct):
+        names = (product.app,)
     return bool(names and laptop.seen) and all(name in laptop.seen.packages for name in names)  # type: ignore[union-attr]
 
 

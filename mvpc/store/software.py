@@ -13,13 +13,15 @@ from mvpc.store.rows import Row, moment, packed
 def software_row(number: int, probe: Probe) -> dict[str, Any]:
     """An answer about software as a row."""
     answer = probe.software
+    there = {each.name: each.version for each in answer.packages} if answer else {}
+    there |= {each.name: each.state for each in answer.flatpaks} if answer else {}
     return {
         "device": number,
         "asked": moment(probe.at),
         "reach": str(probe.reach),
         "detail": probe.detail,
         "answered": moment(probe.at) if answer else None,
-        "packages": packed({each.name: each.version for each in answer.packages} if answer else {}),
+        "packages": packed(there),
         "checks": packed(dict(answer.checks) if answer else {}),
     }
 

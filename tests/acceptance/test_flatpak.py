@@ -5,6 +5,7 @@ Another laptop publishes them. In a container bubblewrap cannot run an applicati
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,17 @@ def test_it_is_installed_with_its_remote_and_verified(admin: Admin, key: str):
         each for each in admin.json("software", "report", "--device", LAPTOP)["products"] if each["product"] == "hello"
     ]
     assert (hello["troubles"], hello["states"]["working"]) == ([], 1)
+
+
+def test_the_report_and_the_bill_of_materials_say_which_state_of_it_is_there(admin: Admin, key: str):
+    commit = admin.on(LAPTOP, "flatpak info --system --show-commit example.mv.Hello")[:12]
+    products = admin.json("software", "report", "--device", LAPTOP)["products"]
+    assert {each["product"]: each["installed"] for each in products}["hello"] == {f"commit {commit}": 1}
+    file = admin.root / "sbom.json"
+    said = admin.mvpc("software", "sbom", LAPTOP, "-o", str(file))
+    assert "2 Flatpaks" in said
+    [hello] = [each for each in json.loads(file.read_text())["components"] if each["name"] == "example.mv.Hello"]
+    assert (hello["type"], hello["version"]) == ("application", commit)
 
 
 def test_a_second_rollout_has_nothing_to_do_and_an_update_comes_by_itself(admin: Admin, key: str):

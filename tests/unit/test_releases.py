@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mvpc.catalogue import Choice, PackagedProduct, Verify
+from mvpc.catalogue import Choice, FlatpakProduct, PackagedProduct, Verify
 from mvpc.errors import InputError
 from mvpc.model import Device, File, InstalledPackage, Package, Ring
 from mvpc.plan import Subject, missing_versions
@@ -31,7 +31,18 @@ def a_product(*packages: str) -> PackagedProduct:
     )
 
 
-CATALOGUE = {"qpdf": a_product("qpdf"), "office": a_product("office-writer", "office-calc")}
+A_FLATPAK = FlatpakProduct(
+    kind="flatpak",
+    name="x",
+    description="x",
+    function="pdf",
+    licence="MIT",
+    source="https://x.example/",
+    app="org.a.A",
+    remote="mv",
+    verify=(Verify(argv=("flatpak", "list")),),
+)
+CATALOGUE = {"qpdf": a_product("qpdf"), "office": a_product("office-writer", "office-calc"), "reader": A_FLATPAK}
 VERSIONS = {"debian-13": {"qpdf": {"qpdf": "12-1", "libqpdf30": "12-1"}}}
 CONTENT = ReleaseFile(
     name="Spring", date="2026-11-25", proved=Proved(ring="pilot", rollout=42, laptops=5, of=6), versions=VERSIONS
@@ -172,6 +183,11 @@ def proven(*laptops: Prover, quorum: float = 80) -> tuple[Any, list[str]]:
 def test_packages_of_the_same_source_are_proved_with_the_product_and_others_are_not():
     laptop = prover(1, {"qpdf": "12-1", "libqpdf30": "12-1", "libc6": "2.41-12"})
     assert proven(laptop) == ({"debian-13": {"qpdf": {"qpdf": "12-1", "libqpdf30": "12-1"}}}, [])
+
+
+def test_a_flatpak_follows_its_branch_and_is_in_no_release():
+    laptop = prover(1, {"qpdf": "12-1"}, chosen=("qpdf", "reader"))
+    assert proven(laptop) == ({"debian-13": {"qpdf": {"qpdf": "12-1"}}}, [])
 
 
 def test_the_newest_version_that_a_quorum_has_is_proved():

@@ -5,10 +5,11 @@ import re
 from typing import Any
 from uuid import UUID
 
-from mvpc.model import InstalledPackage
+from mvpc.model import InstalledFlatpak, InstalledPackage
 from mvpc.report import Contents, sbom_json
 from mvpc.report.sbom import purl
 from mvpc.testing import NOON
+from tests.unit.test_releases import A_FLATPAK
 from tests.unit.test_software_trial import CATALOGUE
 
 SERIAL = UUID("3e671687-395b-41f5-a30f-a58921a69b79")
@@ -48,6 +49,32 @@ def test_every_package_is_listed_once_with_version_and_architecture():
 def test_licences_are_those_of_the_catalogue_and_no_others():
     found = {each["name"]: each.get("licenses") for each in a_document()["components"]}
     assert (found["qpdf"], found["openssh-server"]) == ([{"expression": "MIT"}], None)
+
+
+def test_a_flatpak_is_listed_with_its_version_commit_and_licence_and_so_is_its_runtime():
+    flatpaks = (
+        InstalledFlatpak("org.a.A", "1.2", "0123456789ab", "x86_64", "stable", "mv", is_runtime=False),
+        InstalledFlatpak("org.b.B", "", "ba9876543210", "x86_64", "24", "mv", is_runtime=True),
+    )
+    catalogue = {**CATALOGUE, "reader": A_FLATPAK}
+    text = sbom_json(
+        Contents(name="nb-1", kind="device", os="debian-13", packages=(), flatpaks=flatpaks),
+        catalogue,
+        made_at=NOON,
+        serial=SERIAL,
+    )
+    _, app, runtime = json.loads(text)["components"]
+    assert (app["type"], app["name"], app["version"], app["licenses"]) == (
+        *("application", "org.a.A", "1.2"),
+        [{"expression": "MIT"}],
+    )
+    assert {each["name"]: each["value"] for each in app["properties"]} == {
+        "mvpc:architecture": "x86_64",
+        "mvpc:flatpak:branch": "stable",
+        "mvpc:flatpak:commit": "0123456789ab",
+        "mvpc:flatpak:remote": "mv",
+    }
+    assert (runtime["type"], runtime["version"], "licenses" in runtime) == ("framework", "ba9876543210", False)
 
 
 def test_addresses_of_packages_are_encoded_as_the_standard_says():

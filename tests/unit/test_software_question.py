@@ -6,21 +6,25 @@ from typing import Any
 import pytest
 
 from mvpc.catalogue import Verify, load_catalogue
-from mvpc.device.converge.machine import Ran
+from mvpc.device.converge.machine import NOT_FOUND, Ran
 from mvpc.device.converge.request import Check, Inquiry, read_order
 from mvpc.device.converge.software import APART, software
-from mvpc.device.converge.words import Refused
+from mvpc.device.converge.words import Failure, Refused
 from mvpc.device.software import parse_software, software_request
-from mvpc.model import InstalledPackage
+from mvpc.model import InstalledFlatpak, InstalledPackage
 from mvpc.settings import Profiles
 from mvpc.software import SoftwareQuestion, question, wishes
 from mvpc.testing import a_device
 
 REPOSITORY = Path(__file__).parents[2]
 QUESTION = SoftwareQuestion(
-    packages=("qpdf", "jq"), checks={"qpdf": (Verify(argv=("qpdf", "--version"), output="^qpdf"),)}
+    packages=("qpdf", "jq"),
+    flatpaks=("org.a.A",),
+    checks={"qpdf": (Verify(argv=("qpdf", "--version"), output="^qpdf"),)},
 )
 ROW = ["qpdf", "12.2.0-1", "amd64", "qpdf"]
+NOTHING: dict[str, Any] = {"packages": [], "flatpaks": []}
+FLATPAK = ["org.a.A", "1.2", "0123456789ab", "x86_64", "stable", "mv", "system,current"]
 
 
 class Laptop:
@@ -39,6 +43,8 @@ class Laptop:
                 "config-files tree 2.1-1 amd64 tree",
             )
             return Ran(0, "\n".join(lines))
+        if argv[0] == "flatpak":
+            return self.ends.get("flatpak", Ran(NOT_FOUND))
         assert tuple(argv[: len(APART)]) == APART
         self.ran.append(argv[argv.index("--") + 1])
         return self.ends[self.ran[-1]]
@@ -49,8 +55,10 @@ def a_check(program: str, **fields: Any) -> Check:
     return Check(**{**values, **fields})
 
 
-def asked(laptop: Laptop, *checks: Check, packages: tuple[str, ...] = ()) -> dict[str, Any]:
-    return software(laptop, Inquiry(packages, checks))  # type: ignore[arg-type]
+def asked(
+    laptop: Laptop, *checks: Check, packages: tuple[str, ...] = (), flatpaks: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    return software(laptop, Inquiry(packages, flatpaks, checks))  # type: ignore[arg-type]
 
 
 # --- on the laptop ---------------------------------------------------------------------------
@@ -63,6 +71,30 @@ def test_a_laptop_tells_packages_that_it_was_asked_about_and_has_with_others_of_
 
 def test_a_laptop_that_is_asked_about_no_names_tells_all():
     assert [name for name, *_ in asked(Laptop())["packages"]] == ["qpdf", "libqpdf30", "jq"]
+
+
+FLATPAKS = Ran(
+    0, "org.a.A\t1.2\t0123456789ab\tx86_64\tstable\tmv\tcurrent\norg.b.B\t\tba9876543210\tx86_64\t1\tmv\truntime\n"
+)
+
+
+def test_a_laptop_tells_the_flatpaks_that_it_was_asked_about_and_has():
+    told = asked(Laptop(flatpak=FLATPAKS), packages=("qpdf",), flatpaks=("org.a.A", "org.c.C"))
+    assert told["flatpaks"] == [["org.a.A", "1.2", "0123456789ab", "x86_64", "stable", "mv", "current"]]
+
+
+def test_a_laptop_that_is_asked_about_no_names_tells_all_flatpaks_with_their_runtimes():
+    assert [name for name, *_ in asked(Laptop(flatpak=FLATPAKS))["flatpaks"]] == ["org.a.A", "org.b.B"]
+
+
+def test_a_laptop_that_is_asked_about_packages_alone_starts_no_flatpak():
+    assert asked(Laptop(flatpak=Ran(1, "", "must not run")), packages=("qpdf",))["flatpaks"] == []
+
+
+def test_a_laptop_without_flatpak_has_none_and_one_whose_flatpak_fails_says_so():
+    assert asked(Laptop(), packages=("qpdf",), flatpaks=("org.a.A",))["flatpaks"] == []
+    with pytest.raises(Failure, match="flatpak list: error: locked"):
+        asked(Laptop(flatpak=Ran(1, "", "error: locked")), packages=("qpdf",), flatpaks=("org.a.A",))
 
 
 @pytest.mark.parametrize(
@@ -96,18 +128,35 @@ def a_request(software: object) -> dict[str, Any]:
 
 def test_a_question_arrives_as_it_left():
     order = read_order(a_request(software_request(QUESTION)))
-    assert order.software == Inquiry(("qpdf", "jq"), (Check("qpdf", ("qpdf", "--version"), 0, "^qpdf", 30),))
+    assert order.software == Inquiry(
+        ("qpdf", "jq"), ("org.a.A",), (Check("qpdf", ("qpdf", "--version"), 0, "^qpdf", 30),)
+    )
 
 
 @pytest.mark.parametrize(
     "odd",
     [
         {"packages": []},
-        {"packages": ["-x"], "checks": []},
-        {"packages": [], "checks": [{"product": "qpdf"}]},
-        {"packages": [], "checks": [{"product": "q", "argv": [], "exit": 0, "output": "", "seconds": 1}]},
-        {"packages": [], "checks": [{"product": "q", "argv": ["x"], "exit": True, "output": "", "seconds": 1}]},
-        {"packages": [], "checks": [{"product": "q", "argv": ["x"], "exit": 0, "output": "(", "seconds": 1}]},
+        {"packages": [], "checks": []},
+        {"packages": ["-x"], "flatpaks": [], "checks": []},
+        {"packages": [], "flatpaks": ["--user"], "checks": []},
+        {**NOTHING, "checks": {}},
+        {**NOTHING, "checks": [{"product": "qpdf"}]},
+        {
+            "packages": [],
+            "flatpaks": [],
+            "checks": [{"product": "q", "argv": [], "exit": 0, "output": "", "seconds": 1}],
+        },
+        {
+            "packages": [],
+            "flatpaks": [],
+            "checks": [{"product": "q", "argv": ["x"], "exit": True, "output": "", "seconds": 1}],
+        },
+        {
+            "packages": [],
+            "flatpaks": [],
+            "checks": [{"product": "q", "argv": ["x"], "exit": 0, "output": "(", "seconds": 1}],
+        },
     ],
 )
 def test_an_odd_question_is_refused_before_anything_is_run(odd: object):
@@ -119,9 +168,18 @@ def test_an_odd_question_is_refused_before_anything_is_run(odd: object):
 
 
 def test_a_good_answer_becomes_packages_and_complaints_made_safe():
-    answer = parse_software({"packages": [ROW], "checks": {"qpdf": "bad \x1b[2J"}}, QUESTION)
+    answer = parse_software({"packages": [ROW], "flatpaks": [], "checks": {"qpdf": "bad \x1b[2J"}}, QUESTION)
     assert answer.packages == (InstalledPackage("qpdf", "12.2.0-1", "amd64", "qpdf"),)
     assert answer.checks == {"qpdf": r"bad \x1b[2J"}
+
+
+def test_what_makers_call_their_flatpaks_version_is_made_safe_and_its_commit_tells_builds_apart():
+    odd = ["org.b.B", "2 \x1b[2J", "ba9876543210", "x86_64", "1", "mv", "system,runtime"]
+    answer = parse_software({"packages": [], "flatpaks": [FLATPAK, odd], "checks": {"qpdf": ""}}, QUESTION)
+    one, other = answer.flatpaks
+    assert one == InstalledFlatpak("org.a.A", "1.2", "0123456789ab", "x86_64", "stable", "mv", is_runtime=False)
+    assert (one.state, other.state) == ("1.2 (0123456789ab)", r"2 \x1b[2J (ba9876543210)")
+    assert other.is_runtime
 
 
 @pytest.mark.parametrize(
@@ -129,13 +187,26 @@ def test_a_good_answer_becomes_packages_and_complaints_made_safe():
     [
         None,
         {"packages": [ROW]},
-        {"packages": [ROW], "checks": {}},
-        {"packages": [ROW], "checks": {"qpdf": 1}},
-        {"packages": [ROW], "checks": {"qpdf": "", "other": ""}},
-        {"packages": [["qpdf", "1"]], "checks": {"qpdf": ""}},
-        {"packages": [["=cmd()", "1", "amd64", "x"]], "checks": {"qpdf": ""}},
-        {"packages": [["qpdf", "1\n", "amd64", "qpdf"]], "checks": {"qpdf": ""}},
-        {"packages": [ROW] * 20_001, "checks": {"qpdf": ""}},
+        {"packages": [ROW], "checks": {"qpdf": ""}},
+        {"packages": [ROW], "flatpaks": [["org.a.A", "1"]], "checks": {"qpdf": ""}},
+        {
+            "packages": [ROW],
+            "flatpaks": [[1, *FLATPAK[1:]]],
+            "checks": {"qpdf": ""},
+        },
+        {
+            "packages": [ROW],
+            "flatpaks": [[*FLATPAK[:2], "=cmd()", *FLATPAK[3:]]],
+            "checks": {"qpdf": ""},
+        },
+        {"packages": [ROW], "flatpaks": [FLATPAK] * 1_001, "checks": {"qpdf": ""}},
+        {"packages": [ROW], "flatpaks": [], "checks": {}},
+        {"packages": [ROW], "flatpaks": [], "checks": {"qpdf": 1}},
+        {"packages": [ROW], "flatpaks": [], "checks": {"qpdf": "", "other": ""}},
+        {"packages": [["qpdf", "1"]], "flatpaks": [], "checks": {"qpdf": ""}},
+        {"packages": [["=cmd()", "1", "amd64", "x"]], "flatpaks": [], "checks": {"qpdf": ""}},
+        {"packages": [["qpdf", "1\n", "amd64", "qpdf"]], "flatpaks": [], "checks": {"qpdf": ""}},
+        {"packages": [ROW] * 20_001, "flatpaks": [], "checks": {"qpdf": ""}},
     ],
 )
 def test_an_answer_of_another_shape_is_refused(odd: object):

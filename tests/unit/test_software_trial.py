@@ -15,6 +15,7 @@ from mvpc.software import Wish
 from mvpc.software.trial import Asked, LaptopSoftware, ProductFigures, State, Trial, trial
 from mvpc.software.versions import version_key
 from mvpc.testing import NOON, a_device
+from tests.unit.test_releases import A_FLATPAK
 from tests.unit.test_report import HOSTILE, Page
 
 
@@ -38,7 +39,7 @@ def a_laptop(
     """A laptop that wants qpdf; without packages it was never asked."""
     seen = None
     if packages is not None:
-        answer = {"answered": NOON, "packages": packages, "checks": {"qpdf": error}}
+        answer = {"answered": NOON, "packages": packages, "checks": {"qpdf": error, "reader": error}}
         seen = SoftwareSeen(device=f"nb-{number}", asked=NOON, reach=Reach.REACHED, **answer)  # type: ignore[arg-type]
     values = {"device": a_device(f"nb-{number}"), "ressort": "fm", "wanted": {"qpdf": a_wish("qpdf", version)}}
     return LaptopSoftware(**{**values, "seen": seen, **fields})
@@ -111,6 +112,19 @@ def test_another_version_than_the_pinned_one_is_counted():
 def test_a_product_that_nobody_chose_and_that_is_there_is_counted():
     found = figures(a_laptop(1, {"qpdf": "12-1", "jq": "1"}), product="jq")
     assert (found.chosen, found.unchosen) == (0, 1)
+
+
+def test_a_flatpak_has_its_version_and_is_missing_where_it_is_not_installed():
+    wish = Wish(product=A_FLATPAK, packages=("org.a.A",), versioned=("org.a.A",))
+    laptops = [
+        a_laptop(0, {"org.a.A": "1.2 (0123456789ab)"}, wanted={"reader": wish}),
+        a_laptop(1, {}, wanted={"reader": wish}),
+        a_laptop(2, {"org.a.A": "commit ba9876543210"}, wanted={}),
+    ]
+    [found] = trial("FM", laptops, {"reader": A_FLATPAK}).products
+    assert found.installed == {"1.2 (0123456789ab)": 1}
+    assert [(each.device, each.error) for each in found.troubles] == [("nb-1", "not installed: org.a.A")]
+    assert found.unchosen == 1
 
 
 def test_every_selected_laptop_is_counted_once_also_those_that_gave_no_answer():

@@ -17,7 +17,7 @@ from mvpc.cli.options import LaptopArgument
 from mvpc.cli.words import count
 from mvpc.errors import InputError, MvpcError
 from mvpc.fleet import Fleet
-from mvpc.model import Device, InstalledPackage
+from mvpc.model import Device, SoftwareAnswer
 from mvpc.project import Project
 from mvpc.report import Contents, sbom_json
 from mvpc.software import Questions, SoftwareQuestion
@@ -32,14 +32,17 @@ def sbom(
     laptop: LaptopArgument,
     output: OutputOption = None,
 ) -> None:
-    """Ask a laptop for all of its packages, and write them as a CycloneDX 1.6 bill of materials (JSON)."""
+    """Ask a laptop for all of its packages and Flatpaks, and write them as a CycloneDX 1.6 bill of materials (JSON)."""
     project = current_project()
     fleet = Fleet(project, on=today())
     with Reader(project.database) as reader:
         device = reader.find(laptop)
     if not fleet.askable([device]):
         raise InputError("this laptop cannot be asked", where=device.hostname, hint="mvpc plan --device says why")
-    contents = Contents(name=device.hostname, kind="device", os=device.os, packages=_ask(project, device))
+    said = _ask(project, device)
+    contents = Contents(
+        name=device.hostname, kind="device", os=device.os, packages=said.packages, flatpaks=said.flatpaks
+    )
     hand_over(contents, fleet.profiles.catalogue, output)
 
 
@@ -50,10 +53,11 @@ def hand_over(contents: Contents, catalogue: Mapping[str, Product], output: Path
         typer.echo(text, nl=False)
         return
     replace_file(output, text)
-    say(f"{count(len(contents.packages), 'package')} of {contents.name} are listed in {output}")
+    flatpaks = f" and {count(len(contents.flatpaks), 'Flatpak')}" if contents.flatpaks else ""
+    say(f"{count(len(contents.packages), 'package')}{flatpaks} of {contents.name} are listed in {output}")
 
 
-def _ask(project: Project, device: Device) -> tuple[InstalledPackage, ...]:
+def _ask(project: Project, device: Device) -> SoftwareAnswer:
     from mvpc.cli.laptops import prober  # noqa: PLC0415 - loads the rollout
 
     if project.chances:
@@ -63,4 +67,4 @@ def _ask(project: Project, device: Device) -> tuple[InstalledPackage, ...]:
     if answer.software is None:
         hint = "Try again when it is awake; mvpc status says what is known of it"
         raise MvpcError(f"no answer: {answer.detail}", where=device.hostname, hint=hint)
-    return answer.software.packages
+    return answer.software

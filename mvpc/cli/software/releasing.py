@@ -176,5 +176,6 @@ def _not_held(fleet: Fleet, ring: str, versions: Versions) -> dict[str, int]:
         if fleet.is_ours(device) and fleet.ring_of(device) == ring:
             wanted = wishes(device, fleet.profile_of(device).settings, fleet.profiles.catalogue)
             held = versions.get(device.os, {})
-            found.update(name for name, wish in wanted.items() if name not in held and not wish.version)
+            free = {name: wish for name, wish in wanted.items() if wish.can_be_held and not wish.version}
+            found.update(free.keys() - held.keys())
     return dict(sorted(found.items()))

@@ -18,6 +18,7 @@ SHAPES: Mapping[str, str] = {
     "group": r"[a-z_][a-z0-9_-]*",
     "target": r"[^\x00-\x1f\x7f\ud800-\udfff]*",
     "package": r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?",
+    "application": r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)+",
     "version": r"[A-Za-z0-9.+:~-]*",
     "unit": UNIT_NAME,
     "notify": rf"daemon-reload|hostname|connections|dconf|(?:reload|restart) {UNIT_NAME}",
@@ -49,7 +50,9 @@ class Inquiry(NamedTuple):
     """What a probe asks about software."""
 
     packages: tuple[str, ...]
-    """Names of packages; none means all that are installed."""
+    """Names of packages; none means everything that is installed, Flatpaks too."""
+    flatpaks: tuple[str, ...]
+    """Names of applications."""
     checks: tuple[Check, ...]
 
 
@@ -104,10 +107,13 @@ def read_order(request: Any) -> Order:
 
 def read_inquiry(data: Any) -> Inquiry:
     """What a request asks about software; raises Refused."""
-    if not isinstance(data, dict) or data.keys() != {"packages", "checks"} or not isinstance(data["checks"], list):
-        raise Refused("software: needs packages and checks")
+    if not isinstance(data, dict) or data.keys() != {"packages", "flatpaks", "checks"}:
+        raise Refused("software: needs packages, flatpaks and checks")
+    if not isinstance(data["checks"], list):
+        raise Refused("software: checks are no list")
     names = read_field("tuple[str, ...]", "package", data["packages"])
-    return Inquiry(names, tuple(map(read_check, data["checks"])))
+    apps = read_field("tuple[str, ...]", "application", data["flatpaks"])
+    return Inquiry(names, apps, tuple(map(read_check, data["checks"])))
 
 
 def read_survey(data: Any) -> Survey:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from mvpc.device.converge.machine import TIMED_OUT, Machine, run_well
+from mvpc.device.converge.machine import NOT_FOUND, TIMED_OUT, Machine, run_well
 from mvpc.device.converge.request import Check, Inquiry
-from mvpc.device.converge.words import MAX_WORDS
+from mvpc.device.converge.words import MAX_WORDS, Failure, gist
 
 CHECKS_SECONDS = 200.0
 """For all checks of a laptop together: less than the controller waits for its answer."""
@@ -22,6 +22,9 @@ APART = (
 """Runs a command as an account that exists only meanwhile, which can change nothing on the laptop, and ends it with all
 that it has started (systemd.exec(5), DynamicUser=)."""
 
+FLATPAK_COLUMNS = "application,version,active,arch,branch,origin,options"
+"""What flatpak-list(1) calls name, version, commit, architecture, branch and remote; options say what is a runtime."""
+
 
 def software(machine: Machine, inquiry: Inquiry) -> dict[str, Any]:
     """Installed packages as rows, and of each product what its checks complain of."""
@@ -30,7 +33,11 @@ def software(machine: Machine, inquiry: Inquiry) -> dict[str, Any]:
     for check in inquiry.checks:
         if not complaints.setdefault(check.product, ""):
             complaints[check.product] = complaint(machine, check, deadline - time.monotonic())[:MAX_WORDS]
-    return {"packages": installed(machine, inquiry.packages), "checks": complaints}
+    return {
+        "packages": installed(machine, inquiry.packages),
+        "flatpaks": installed_flatpaks(machine, inquiry),
+        "checks": complaints,
+    }
 
 
 def installed(machine: Machine, names: Sequence[str]) -> list[list[str]]:
@@ -44,6 +51,19 @@ def installed(machine: Machine, names: Sequence[str]) -> list[list[str]]:
     there = [row[1:] for row in rows if len(row) == 5 and row[0] == "installed"]
     sources = {row[3] for row in there if row[0] in names}
     return [row for row in there if not names or row[3] in sources]
+
+
+def installed_flatpaks(machine: Machine, inquiry: Inquiry) -> list[list[str]]:
+    """Flatpaks that are there for everybody, as far as they are asked about, as rows with `FLATPAK_COLUMNS`."""
+    if not inquiry.flatpaks and inquiry.packages:
+        return []
+    ran = machine.run(["flatpak", "list", "--system", f"--columns={FLATPAK_COLUMNS}"])
+    if ran.code == NOT_FOUND:
+        return []
+    if ran.code != 0:
+        raise Failure(f"flatpak list: {gist(ran.err, ran.out)}")
+    rows = [line.split("\t") for line in ran.out.splitlines()]
+    return [row for row in rows if row[0] in inquiry.flatpaks or not inquiry.packages]
 
 
 def complaint(machine: Machine, check: Check, left: float) -> str:
