@@ -15,6 +15,7 @@ from mvpc.cli.console import BAD, DIM, OK, print_beside, print_json, print_table
 from mvpc.cli.context import current_project, today
 from mvpc.cli.keyfiles import keyfile_problems, usable_key
 from mvpc.cli.options import JsonOption, LaptopArgument
+from mvpc.cli.versions import released
 from mvpc.cli.words import count, shown
 from mvpc.errors import InputError, NotFoundError, Problem
 from mvpc.fleet import Fleet
@@ -128,7 +129,7 @@ def show(device: LaptopArgument, as_json: JsonOption = False) -> None:
     """Show every setting of a device, with the line that it comes from."""
     fleet = _fleet()
     found, profile = _profile_of(fleet, device)
-    values = effective(profile)
+    values = (*effective(profile), *released(fleet, found, profile))
     if as_json:
         settings = {each.path: {"value": each.value, "source": each.place} for each in values}
         print_json({"device": found.hostname, "layers": profile.merged.files, "settings": settings})
@@ -141,13 +142,14 @@ def show(device: LaptopArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def explain(
     device: LaptopArgument,
-    path: Annotated[str, typer.Argument(help="A setting such as vpn.tunnel, or a part such as wifi.")],
+    path: Annotated[str, typer.Argument(help="A setting such as vpn.tunnel, or a part such as wifi or software.qpdf.")],
     as_json: JsonOption = False,
 ) -> None:
     """Say why a device gets a value: the line that won, and everyone that it overrode."""
-    found, profile = _profile_of(_fleet(), device)
+    fleet = _fleet()
+    found, profile = _profile_of(fleet, device)
     values = effective(profile)
-    chosen = [each for each in values if covers(path, each.path)]
+    chosen = [*(each for each in values if covers(path, each.path)), *released(fleet, found, profile, path)]
     if not chosen:
         known = {each.path for each in values} | {each.path.rpartition(".")[0] for each in values}
         step = suggestion(path, known) or f"See all with: mvpc profile show {found.hostname}"

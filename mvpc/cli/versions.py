@@ -1,4 +1,4 @@
-"""Why a laptop has the versions it has, in words."""
+"""Why a laptop has the versions it has."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from datetime import date
 from itertools import groupby
 
 from mvpc.fleet import Fleet
+from mvpc.model import Device, Origin
 from mvpc.plan import Subject
+from mvpc.profiles import covers
 from mvpc.releases import FOLDER, Release
+from mvpc.settings import Profile, Value
+from mvpc.software import Pin, pins
 
 _STALE_DAYS = 14
 """Debian's security updates of browsers and mail programs come at least every four weeks."""
@@ -23,6 +27,23 @@ def version_lines(fleet: Fleet, subject: Subject) -> Iterator[str]:
         versions = ", ".join(dict.fromkeys(pin.version for pin in held))
         where = subject.sources.get(held[0].path, "")
         yield f"  {product} {versions}  {where}{'' if held[0].source else ' (pinned by its profile)'}"
+
+
+def released(fleet: Fleet, device: Device, profile: Profile, path: str = "") -> tuple[Value, ...]:
+    """Versions that a laptop has from its ring's release, as if they were settings: `release.PRODUCT.PACKAGE`.
+
+    With a path only those that it covers; they belong to `software.PRODUCT.version` as well.
+    """
+    held = pins(device, profile.settings, fleet.profiles.catalogue, fleet.release_of(device))
+    return tuple(
+        Value(pin.path, pin.version, Origin(pin.version, pin.source), None)
+        for pin in held
+        if pin.source and (not path or _is_meant(pin, path))
+    )
+
+
+def _is_meant(pin: Pin, path: str) -> bool:
+    return covers(path, pin.path) or covers(path, f"software.{pin.product}.version")
 
 
 def stale_lines(fleet: Fleet, subjects: Iterable[Subject]) -> Iterator[str]:

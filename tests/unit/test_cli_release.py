@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -93,6 +95,33 @@ def test_a_plan_without_asking_says_why_a_laptop_has_its_version(project: Path):
     said = CliRunner().invoke(app, ["plan", "--no-ask", "--why", "nb-1"]).output
     assert "for versions it counts as ring broad: release Spring of 2026-11-25, written by hand" in said
     assert "qpdf 12.2.0-1  profiles/releases/broad.yml:6" in said
+
+
+@pytest.mark.parametrize("path", ["software", "software.qpdf", "software.qpdf.version", "release", "release.qpdf"])
+def test_explain_shows_the_line_of_the_release_that_holds_a_version(project: Path, path: str):
+    write_release(project)
+    said = CliRunner().invoke(app, ["profile", "explain", "nb-1", path]).output
+    assert re.search(r"^release\.qpdf\.qpdf = +12\.2\.0-1 +profiles/releases/broad\.yml:6$", said, re.MULTILINE), said
+
+
+def test_explain_leaves_releases_out_where_other_settings_are_meant(project: Path):
+    write_release(project)
+    assert "release." not in CliRunner().invoke(app, ["profile", "explain", "nb-1", "vpn"]).output
+
+
+def test_a_version_that_the_profile_pins_is_explained_by_its_own_line_alone(project: Path):
+    write_release(project)
+    (project / "profiles/devices").mkdir()
+    (project / "profiles/devices/nb-1.yml").write_text("software: {qpdf: {version: {debian-13: 11.9.0-1}}}\n")
+    said = CliRunner().invoke(app, ["profile", "explain", "nb-1", "software.qpdf"]).output
+    assert re.search(r"version\.debian-13 = +11\.9\.0-1 +profiles/devices/nb-1\.yml:1$", said, re.MULTILINE), said
+    assert "release." not in said
+
+
+def test_show_lists_versions_of_the_release_with_their_lines(project: Path):
+    write_release(project)
+    settings = json.loads(CliRunner().invoke(app, ["profile", "show", "nb-1", "--json"]).stdout)["settings"]
+    assert settings["release.qpdf.qpdf"] == {"value": "12.2.0-1", "source": "profiles/releases/broad.yml:6"}
 
 
 def test_a_version_that_nobody_has_is_said_at_its_line_by_three_laptops_of_a_kind(
