@@ -8,6 +8,7 @@ kits (named sets of other products).
 from __future__ import annotations
 
 from mvpc.catalogue.choosing import Choice, choose
+from mvpc.catalogue.example import example
 from mvpc.catalogue.kinds import FUNCTIONS, Language, Presence, ProductName, RemoteName
 from mvpc.catalogue.products import (
     KINDS,
@@ -41,6 +42,7 @@ __all__ = [
     "Verify",
     "WebService",
     "choose",
+    "example",
     "load_catalogue",
     "place_in",
 ]

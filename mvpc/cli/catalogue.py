@@ -11,7 +11,7 @@ import typer
 
 from mvpc.applications import FOLDER as APPLICATIONS
 from mvpc.applications import load_applications
-from mvpc.catalogue import FUNCTIONS, KINDS, Product, Program, WebService, load_catalogue
+from mvpc.catalogue import FUNCTIONS, KINDS, Product, Program, Setting, WebService, example, load_catalogue
 from mvpc.cli.console import BAD, OK, print_json, print_table, say
 from mvpc.cli.context import current_project, today
 from mvpc.cli.options import JsonOption
@@ -74,7 +74,7 @@ def show(
     product: Annotated[str, typer.Argument(help="Name of a product: its file without .yml.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show one product: what it brings, which settings it has, how it is verified, and which layers choose it."""
+    """Show one product: what it brings, how it is verified, what a profile can set, and which layers choose it."""
     root = current_project().root
     products = load_catalogue(root)
     if product not in products:
@@ -83,7 +83,9 @@ def show(
     found = products[product]
     layers = dict(_layers_with(Layers(root), product))
     if as_json:
-        print_json({"product": product, **found.model_dump(mode="json"), "layers": layers})
+        print_json(
+            {"product": product, **found.model_dump(mode="json"), "layers": layers, "example": example(product, found)}
+        )
         return
     say(f"{product} · {found.name}: {found.description}")
     for label, text in _facts(found):
@@ -92,6 +94,9 @@ def show(
     if found.own_settings:
         rows = [(name, _type(each), _default(each), each.description) for name, each in found.own_settings.items()]
         print_table("", ("setting", "type", "default", "meaning"), rows)
+    for line in ("", "Lines for a layer; take the # away from what shall be set:", ""):
+        say(line)
+    typer.echo(f"{example(product, found)}\n")
     for place, state in layers.items():
         say(f"  {place}  {state}")
     say("No layer chooses it" if not layers else f"Named by {count(len(layers), 'layer')}")
@@ -130,8 +135,19 @@ def _listed(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value or "")
 
 
-def _type(setting: Any) -> str:
-    return ", ".join(setting.choices) if setting.type == "choice" else setting.type
+def _type(setting: Setting) -> str:
+    if setting.type == "choice":
+        return ", ".join(setting.choices)
+    if setting.type == "integer":
+        return " ".join(("integer", *_bounds(setting)))
+    return setting.type if setting.pattern is None else f"{setting.type} like {setting.pattern}"
+
+
+def _bounds(setting: Setting) -> Iterator[str]:
+    if setting.minimum is not None:
+        yield f"from {setting.minimum}"
+    if setting.maximum is not None:
+        yield f"to {setting.maximum}"
 
 
 def _default(setting: Any) -> str:

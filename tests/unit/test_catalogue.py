@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from mvpc.catalogue import FUNCTIONS, Kit, PackagedProduct, Verify, WebService, load_catalogue, place_in
+from mvpc.catalogue import FUNCTIONS, Kit, PackagedProduct, Verify, WebService, example, load_catalogue, place_in
 from mvpc.errors import InputError
 from mvpc.render.software.trial import template_problems
 
@@ -197,3 +199,26 @@ def test_the_sample_catalogue_has_something_for_every_function():
     assert {each.function for each in catalogue.values() if isinstance(each, PackagedProduct | WebService)} == {
         *FUNCTIONS
     }
+
+
+# --- examples --------------------------------------------------------------------------------
+
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", load_catalogue(REPOSITORY))
+def test_everything_that_an_example_offers_can_be_written_in_a_layer(name: str):
+    product = load_catalogue(REPOSITORY)[name]
+    text = example(name, product)
+    assert yaml.safe_load(text) == {"software": {name: {"state": "present"}}}
+    everything = yaml.safe_load(re.sub("^    # ", "    ", text, flags=re.MULTILINE))["software"][name]
+    assert everything.keys() == product.choice_model.model_fields.keys()
+    product.choice_model.model_validate(everything)
+
+
+def test_an_example_says_what_a_setting_is_without_it():
+    text = example("firefox", load_catalogue(REPOSITORY)["firefox"])
+    assert re.search(r'^    # proxy: "system" +# default$', text, re.MULTILINE)
+    assert re.search(r'^    # homepage: "https://intranet.mv.example/" +# example$', text, re.MULTILINE)
+    assert re.search(r'^    # version: {"debian-13": "1.0-1"} +# exactly this version', text, re.MULTILINE)

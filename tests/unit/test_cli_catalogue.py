@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def test_a_product_is_shown_with_its_settings_and_the_layers_that_name_it(projec
     assert "profiles/base.yml:" in result.output
     assert "settings only" in result.output
     assert "soffice --headless" in result.output
+
+
+def test_a_product_is_shown_with_lines_to_paste_and_with_the_bounds_of_its_settings(project: Path):
+    path = project / "profiles/catalogue/libreoffice.yml"
+    number = "  undo_steps: {type: integer, minimum: 5, maximum: 90, description: How much can be undone.}\n"
+    path.write_text(path.read_text().replace("settings:\n", f"settings:\n{number}"))
+    output = run(project, "show", "libreoffice").output
+    assert "\n  libreoffice:\n    state: present\n    # version: " in output
+    assert re.search(r'^    # default_format: "odf" +# default$', output, re.MULTILINE)
+    assert re.search(r"^undo_steps +integer from 5 to 90 ", output, re.MULTILINE)
+    shown = json.loads(run(project, "show", "libreoffice", "--json").stdout)
+    assert shown["example"].startswith("software:\n  libreoffice:\n")
 
 
 def test_an_unknown_product_is_answered_with_the_nearest_one(project: Path):
