@@ -17,8 +17,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 LIST = Path("/etc/mvpc/flatpaks.json")
 OURS = Path("/var/lib/mvpc-flatpaks/ours.json")
@@ -59,29 +60,59 @@ def remembered() -> tuple[Inventory, list[str]]:
 
 def bring(ours: Inventory, wanted: Inventory) -> list[str]:
     """Add remotes, remove what nobody wants, install what is missing; what could not be done is returned."""
-    complaints: list[str] = []
     there, known = installed(), remotes()
-    missing = {app: origin for app, origin in wanted["apps"].items() if origin not in there.get(app, [])}
     save({**ours, "remotes": {**wanted["remotes"], **ours["remotes"]}})
-    failed: set[str] = set()
-    for name, remote in wanted["remotes"].items():
-        if name not in known or ours["remotes"].get(name) != remote:
-            said = add_remote(name, remote, replace=name in known)
-            complaints += said
-            failed.update([name] if said else [])
-    possible = {app: origin for app, origin in missing.items() if origin["remote"] not in failed}
-    gone = {app: origin for app, origin in ours["apps"].items() if wanted["apps"].get(app) != origin}
-    gone = {app: origin for app, origin in gone.items() if app in possible or app not in missing}
-    stuck = remove({app: origin for app, origin in gone.items() if origin in there.get(app, [])})
-    complaints += stuck.values()
-    left = {app: origin for app, origin in ours["apps"].items() if app not in gone or app in stuck}
-    save(united({**ours, "apps": left}, {**wanted, "apps": missing}))
-    for app, origin in possible.items():
-        if app not in stuck:
-            complaints += flatpak("install", origin["remote"], f"{app}//{origin['branch']}")
+    refused = add_remotes(ours["remotes"], wanted["remotes"], known)
+    work = compared(ours["apps"], wanted["apps"], there, without=refused.keys())
+    stuck = remove({app: origin for app, origin in work.gone.items() if origin in there.get(app, [])})
+    left = {app: origin for app, origin in ours["apps"].items() if app not in work.gone or app in stuck}
+    save(united({**ours, "apps": left}, {**wanted, "apps": work.missing}))
+    broken = install({app: origin for app, origin in work.possible.items() if app not in stuck})
     used = wanted["remotes"].keys() | {origin["remote"] for origin in left.values()}
-    complaints += clean((ours["remotes"].keys() & known) - used, unused=bool(gone))
-    return complaints
+    rest = clean((ours["remotes"].keys() & known) - used, unused=bool(work.gone))
+    return [*(line for lines in refused.values() for line in lines), *stuck.values(), *broken, *rest]
+
+
+class Work(NamedTuple):
+    """What there is to do with applications."""
+
+    missing: Named
+    """Wanted, and not there."""
+    possible: Named
+    """Those of them whose remote is there."""
+    gone: Named
+    """Brought by mvpc, and not wanted from there any more."""
+
+
+def compared(
+    ours: Named, wanted: Named, there: Mapping[str, list[dict[str, str]]], *, without: Collection[str]
+) -> Work:
+    """What differs; one that moves to a remote that could not be added stays where it is.
+
+    Args:
+        ours: applications that mvpc has brought.
+        wanted: those of the profile.
+        there: where each application on the laptop comes from.
+        without: remotes that could not be added.
+    """
+    missing = {app: origin for app, origin in wanted.items() if origin not in there.get(app, [])}
+    possible = {app: origin for app, origin in missing.items() if origin["remote"] not in without}
+    waiting = missing.keys() - possible.keys()
+    gone = {app: origin for app, origin in ours.items() if wanted.get(app) != origin and app not in waiting}
+    return Work(missing, possible, gone)
+
+
+def add_remotes(ours: Named, wanted: Named, known: Collection[str]) -> dict[str, list[str]]:
+    """Add remotes that are missing or have changed. Those that could not be added are returned with what was said."""
+    new = {name: remote for name, remote in wanted.items() if name not in known or ours.get(name) != remote}
+    said = {name: add_remote(name, remote, replace=name in known) for name, remote in new.items()}
+    return {name: lines for name, lines in said.items() if lines}
+
+
+def install(apps: Named) -> list[str]:
+    """Install applications, each from its remote."""
+    said = [flatpak("install", origin["remote"], f"{app}//{origin['branch']}") for app, origin in apps.items()]
+    return [line for lines in said for line in lines]
 
 
 def remove(apps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
