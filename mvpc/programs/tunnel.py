@@ -262,7 +262,7 @@ def refused(settings: Mapping[str, Any], user: int, ways: Sequence[str]) -> str:
     """Why the switch is not opened; empty when it is."""
     if user and not any(user in numbers for numbers in PEOPLE):
         return "This is for people, not for services."
-    if not (settings["kill_switch"] and settings["full"] and settings["portal_minutes"]):
+    if not settings["portal_minutes"]:
         return "There is no kill switch here that people may open."
     if not ways:
         return "There is no network to sign in to. Connect to it first."

@@ -35,7 +35,7 @@ def resources(settings: Vpn, provider: str) -> tuple[Resource, ...]:
         File(path=timer, content=fill("vpn-timer"), notify=("daemon-reload", "restart mvpc-vpn.timer")),
         *(File(path=path, content=fill("vpn-dispatcher"), mode="0755") for path in _DISPATCHERS),
         Unit(name="mvpc-vpn.timer"),
-        *(_for_people() if settings.kill_switch.lets_sign_in and settings.tunnel == "full" else ()),
+        *(_for_people() if settings.lets_sign_in else ()),
     )
 
 
@@ -50,8 +50,7 @@ def _told(settings: Vpn, provider: str) -> dict[str, Any]:
         "provider": provider,
         "connection": wireguard.ID,
         "kill_switch": settings.kill_switch.enabled,
-        "full": settings.tunnel == "full",
-        "portal_minutes": settings.kill_switch.portal_minutes,
+        "portal_minutes": settings.kill_switch.portal_minutes if settings.lets_sign_in else 0,
         "addresses": [ADDRESS, ADDRESS6] if has_ipv6(settings) else [ADDRESS],
         "trusted": {
             "connections": [f"{_KEYFILES}/{connection_id(name)}.nmconnection" for name in present(trusted.wifi)],

@@ -77,7 +77,7 @@ def _openings(settings: Vpn) -> Iterator[str]:
     """Root's question whether this network is trusted, and what people need to sign in elsewhere."""
     if witness := settings.trusted_network.witness:
         yield f"meta skuid 0 {_to([witness.address])[0]} tcp dport {witness.port}"
-    if settings.tunnel == "full" and settings.kill_switch.portal_minutes:
+    if settings.lets_sign_in:
         yield "oifname @portal meta l4proto { tcp, udp } th dport 53"
         yield "oifname @portal tcp dport { 80, 443 }"
 

@@ -25,11 +25,6 @@ class KillSwitch(StrictModel):
     portal_minutes: Annotated[int, Field(ge=0, le=60)] = 10
     """For how long people may open it to sign in to the network of a hotel or a train; 0: they may not."""
 
-    @property
-    def lets_sign_in(self) -> bool:
-        """Whether people may open it for a while."""
-        return self.enabled and self.portal_minutes > 0
-
 
 class Witness(StrictModel):
     """A server that is reached from inside alone, and proves itself by its certificate (TLS)."""

@@ -81,6 +81,11 @@ class Vpn(StrictModel):
         """`address_pool`, parsed."""
         return _parsed(self.address_pool) if self.address_pool else None
 
+    @property
+    def lets_sign_in(self) -> bool:
+        """Whether people may open the kill switch for a while. With a split tunnel there is nothing to open."""
+        return self.kill_switch.enabled and self.tunnel == "full" and self.kill_switch.portal_minutes > 0
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.provider == "none":

@@ -133,6 +133,18 @@ def test_people_may_reach_pages_and_names_while_a_portal_is_open_where_the_profi
     assert "portal" in files(allowed)["/etc/sudoers.d/mvpc-portal"]
 
 
+@pytest.mark.parametrize(
+    ("others", "minutes"),
+    [({}, 5), (SPLIT, 0), ({"kill_switch": {"enabled": False, "portal_minutes": 5}}, 0), ({"kill_switch": ON}, 0)],
+)
+def test_the_laptop_is_told_for_how_long_people_may_open_the_switch(others: Mapping[str, Any], minutes: int):
+    settings = {**IKEV2, "kill_switch": {**IKEV2["kill_switch"], "portal_minutes": 5}, **others}
+    if "kill_switch" in others:
+        settings["kill_switch"] = {**IKEV2["kill_switch"], **others["kill_switch"]}
+    text = files(settings)["/etc/mvpc/tunnel.json"].replace(ADDRESS6, "").replace(ADDRESS, "")
+    assert json.loads(text)["portal_minutes"] == minutes
+
+
 def test_root_alone_may_ask_outside_whether_the_network_is_trusted():
     trusting = {**WIREGUARD, "trusted_network": {"witness": WITNESS}}
     assert accepted(trusting) - accepted(WIREGUARD) == {"meta skuid 0 ip daddr { 10.65.0.80/32 } tcp dport 443"}
@@ -147,7 +159,7 @@ def test_the_laptop_is_told_what_proves_a_network_and_which_addresses_are_the_tu
         "witness": {**WITNESS, "port": 443},
     }
     assert told["addresses"] == ["10.64.0.123", "fd6d:7670:6300::a40:7b"]
-    assert (told["provider"], told["kill_switch"], told["full"]) == ("ikev2", True, True)
+    assert (told["provider"], told["kill_switch"]) == ("ikev2", True)
 
 
 def test_a_wireguard_laptop_needs_nobody_to_look_after_it_unless_somebody_may_take_its_tunnel_down():

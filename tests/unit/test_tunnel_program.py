@@ -84,7 +84,6 @@ def settings(**others: Any) -> dict[str, Any]:
         "provider": "ikev2",
         "connection": "mvpc-vpn",
         "kill_switch": True,
-        "full": True,
         "portal_minutes": 10,
         "addresses": ["10.64.0.123"],
         "trusted": {"connections": [LAN], "witness": None},
@@ -241,8 +240,6 @@ def test_the_tunnels_own_address_is_never_asked_from(monkeypatch: pytest.MonkeyP
         ({}, 33, "for people, not for services"),
         ({}, 65534, "for people, not for services"),
         ({"portal_minutes": 0}, 1000, "no kill switch here that people may open"),
-        ({"full": False}, 1000, "no kill switch here that people may open"),
-        ({"kill_switch": False}, 1000, "no kill switch here that people may open"),
     ],
 )
 def test_the_switch_is_not_opened_for_everybody(
