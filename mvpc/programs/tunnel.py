@@ -73,6 +73,9 @@ def keep(settings: Mapping[str, Any]) -> None:
     trusted = bool(ways) and all(proves(settings, each) for each in ways)
     trusted = trusted and activations() == before  # else it was another network that proved itself
     trust(settings, ways if trusted else [])
+    if trusted and activations() != before:  # NetworkManager emptied the set, and then it was filled
+        trusted = False
+        trust(settings, [])
     if trusted:
         leave_out(settings)
     elif not NOTE.exists():

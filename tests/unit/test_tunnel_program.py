@@ -308,15 +308,19 @@ def test_an_opening_that_nobody_would_close_is_closed_before_the_tunnel_comes_up
     assert laptop.ran.index("nft -f -") < laptop.ran.index(laptop.did(*START)[0])
 
 
-@pytest.mark.parametrize(("afterwards", "trusted"), [("/1:802-11-wireless", ["wlan0"]), ("/2:802-11-wireless", [])])
+@pytest.mark.parametrize(
+    ("seen", "trusted"),
+    [(["one", "one", "one"], ["wlan0"]), (["one", "other"], []), (["one", "one", "other"], [])],
+)
 def test_a_proof_counts_for_the_network_that_gave_it_alone(
-    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, *, afterwards: str, trusted: list[str]
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, *, seen: list[str], trusted: list[str]
 ):
-    seen = iter([{"/1:802-11-wireless"}, {afterwards}])
-    monkeypatch.setattr(tunnel, "activations", lambda: next(seen))
+    networks = iter(seen)
+    monkeypatch.setattr(tunnel, "activations", lambda: {next(networks)})
     monkeypatch.setattr(tunnel, "proves", lambda *_: True)
     tunnel.keep(settings())
     assert laptop.sets["trusted"] == trusted
+    assert bool(laptop.did(*START)) is not bool(trusted)
 
 
 def test_nobody_closes_what_somebody_is_just_about_to_open(
