@@ -15,25 +15,27 @@ import fcntl
 import json
 import os
 import signal
-import socket
-import ssl
-import subprocess
 import sys
 import syslog
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mvpc.programs.commands import answer, said
+from mvpc.programs.networks import activations, domains, proves, ways_out
+from mvpc.programs.openings import ended, granted, keep_note, recall, wait_minutes
 
 SETTINGS = Path("/etc/mvpc/tunnel.json")
 NOTE = Path("/run/mvpc/portal.json")
 """What to put back when the portal closes."""
+OPENINGS = Path("/run/mvpc/openings.json")
+"""When people had the switch open."""
 LOCK = Path("/run/mvpc/tunnel.lock")
 TABLE = ("inet", "mvpc_kill")
 TRUSTED_S = 180
 """How long a proof counts; three times as long as the timer waits."""
-WITNESS_S = 4
 HANDSHAKE_S = 8
 PEOPLE = (range(1000, 60000), range(65536, 1 << 32))
 """User numbers of people (Debian policy 9.2.2); services have others."""
@@ -82,80 +84,8 @@ def keep(settings: Mapping[str, Any]) -> None:
         if opened(settings, "portal"):
             put("portal", [], 0)  # nobody would close it when the tunnel is up
         start(settings)
-    elif not opened(settings, "portal") or comes_through(settings):
+    elif not time_left(settings, opened(settings, "portal")) or comes_through(settings):
         close(settings)
-
-
-def ways_out() -> list[str]:
-    """The interfaces over which packets leave when there is no tunnel: those of the best default routes."""
-    found = []
-    for version in ("-4", "-6"):
-        routes = answer("ip", "-json", version, "route", "show", "default", "table", "main") or []
-        ways = [(int(each.get("metric", 0)), str(each["dev"])) for each in routes if "dev" in each]
-        found += [dev for _, dev in sorted(ways)[:1]]
-    return list(dict.fromkeys(found))
-
-
-def activations() -> set[str]:
-    """What NetworkManager has active, each under a number of its own: the same network once more is another one."""
-    shown = said("nmcli", "--terse", "--fields", "ACTIVE-PATH,TYPE", "connection", "show", "--active")
-    return {line for line in shown.splitlines() if not line.endswith(":wireguard")}
-
-
-def proves(settings: Mapping[str, Any], device: str) -> bool:
-    """Whether the network behind an interface has proved that it is one of ours."""
-    trusted = settings["trusted"]
-    return logged_in(trusted["connections"], device) or bool(
-        trusted["witness"] and answers_witness(trusted["witness"], device, settings["addresses"])
-    )
-
-
-def logged_in(connections: Sequence[str], device: str) -> bool:
-    """802.1X: NetworkManager has activated one of these keyfiles there, so its access point has proved itself."""
-    if not connections:
-        return False
-    active = said("nmcli", "--terse", "--fields", "FILENAME,DEVICE,STATE", "connection", "show", "--active")
-    return any(f"{keyfile}:{device}:activated" in active.splitlines() for keyfile in connections)
-
-
-def answers_witness(witness: Mapping[str, Any], device: str, own: Sequence[str]) -> bool:
-    """TLS with the server inside, over this interface and from its own address: never through the tunnel."""
-    version = 6 if ":" in witness["address"] else 4
-    for source in sources(device, version, own):
-        with suppress(OSError, ValueError), plain_socket(device, source, version) as bound:
-            bound.connect((witness["address"], witness["port"]))
-            with believing(witness["authority"]).wrap_socket(bound, server_hostname=witness["name"]):
-                return True
-    return False
-
-
-def sources(device: str, version: int, own: Sequence[str]) -> Iterator[str]:
-    """Addresses of the interface that are not the tunnel's; strongSwan puts its address there too."""
-    for interface in answer("ip", "-json", f"-{version}", "address", "show", "dev", device, "scope", "global") or []:
-        for each in interface.get("addr_info", ()):
-            if each.get("local") and each["local"] not in own:
-                yield each["local"]
-
-
-def plain_socket(device: str, source: str, version: int) -> socket.socket:
-    """A socket that sends over this interface alone; raises OSError."""
-    made = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        made.settimeout(WITNESS_S)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
-        made.bind((source, 0))
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
-def believing(authority: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer that believes this authority and no other; raises OSError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cafile=authority)
-    return context
 
 
 def start(settings: Mapping[str, Any]) -> None:
@@ -243,18 +173,27 @@ def opened(settings: Mapping[str, Any], name: str) -> list[str]:
 
 def portal(settings: Mapping[str, Any], user: int) -> int:
     """Open the switch for a sign-in page over the interfaces that packets would leave by; the exit code."""
-    ways, minutes = ways_out(), settings["portal_minutes"]
+    before, ways = activations(), ways_out()
+    if open_for := time_left(settings, ways):
+        print(f"It is open, for {(open_for + 59) // 60} more minutes. Open a browser and sign in.")
+        return 0
     refusal = refused(settings, user, ways)
     if refusal:
         print(refusal, file=sys.stderr)
         return 1
-    names = {each: domains(each) for each in ways}
-    if not NOTE.exists():
-        NOTE.write_text(json.dumps(names), encoding="utf-8")
+    put_back()
+    seconds = granted(openings(), uptime(), **allowance(settings))
+    keep_note(OPENINGS, [*openings(), [uptime(), uptime() + seconds]])
+    keep_note(NOTE, {each: domains(each) for each in ways})
     leave_out(settings)
     for each in ways:
         said("resolvectl", "domain", each, "~.")
-    put("portal", ways, minutes * 60)
+    put("portal", ways, seconds)
+    if activations() != before:  # NetworkManager emptied the set, and then it was filled
+        close(settings)
+        print("Just now another network came up. Try again when you are connected.", file=sys.stderr)
+        return 1
+    minutes = seconds // 60
     log(f"user {user} opened the kill switch for a sign-in page on {', '.join(ways)} for {minutes} min")
     print(f"For {minutes} minutes web pages and names are reached without the tunnel. Open a browser and sign in.")
     print("It closes by itself, at once when the tunnel is up; by hand: mvpc-portal close")
@@ -269,45 +208,59 @@ def refused(settings: Mapping[str, Any], user: int, ways: Sequence[str]) -> str:
         return "There is no kill switch here that people may open."
     if not ways:
         return "There is no network to sign in to. Connect to it first."
-    return "The tunnel is up, so there is nothing to sign in to." if is_through(settings) else ""
+    if is_through(settings):
+        return "The tunnel is up, so there is nothing to sign in to."
+    if granted(openings(), uptime(), **allowance(settings)):
+        return ""
+    minutes = wait_minutes(openings(), uptime(), **allowance(settings))
+    return f"It was open for long enough within this hour. In {minutes} min it can be opened again."
 
 
 def close(settings: Mapping[str, Any]) -> None:
     """Take back all that a portal needed, and start the tunnel."""
     if settings["kill_switch"]:
         put("portal", [], 0)
-    with suppress(OSError, ValueError):
-        for each, former in json.loads(NOTE.read_text(encoding="utf-8")).items():
-            said("resolvectl", "domain", each, *(former or [""]))
-        NOTE.unlink()
-        log("the kill switch is closed again after a sign-in page")
+    put_back()
     start(settings)
 
 
-def domains(device: str) -> list[str]:
-    """The domains that systemd-resolved asks this interface's servers for; `Link 2 (wlan0): ~. mv.example`."""
-    return said("resolvectl", "domain", device).partition("):")[2].split()
+def put_back() -> None:
+    """Ask for names as before, and note that the opening is over. A damaged note says nothing of what was before."""
+    if not NOTE.exists():
+        return
+    noted = recall(NOTE)
+    for each, former in (noted if isinstance(noted, dict) else dict.fromkeys(ways_out())).items():
+        said("resolvectl", "domain", each, *(former or [""]))
+    keep_note(OPENINGS, ended(openings(), uptime()))
+    NOTE.unlink()
+    log("the kill switch is closed again after a sign-in page")
+
+
+def openings() -> list[list[int]]:
+    """When people had the switch open since the boot. Only root could damage that, who may open it anyhow."""
+    return recall(OPENINGS) or []
+
+
+def time_left(settings: Mapping[str, Any], ways: Sequence[str]) -> int:
+    """For how many seconds the switch stays open for these interfaces; 0 when it is not."""
+    is_open = bool(ways) and NOTE.exists() and set(opened(settings, "portal")) == set(ways)
+    return max(0, openings()[-1][1] - uptime()) if is_open and openings() else 0
+
+
+def allowance(settings: Mapping[str, Any]) -> dict[str, int]:
+    """For how many seconds people may open the switch."""
+    return {"once": settings["portal_minutes"] * 60, "hourly": settings["portal_minutes_per_hour"] * 60}
+
+
+def uptime() -> int:
+    """Seconds since the boot, while the laptop slept as well; nobody can set this clock."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def log(what: str) -> None:
     """Tell the journal."""
     syslog.openlog("mvpc-tunnel", facility=syslog.LOG_AUTH)
     syslog.syslog(syslog.LOG_NOTICE, what)
-
-
-def answer(*argv: str) -> Any:
-    """The JSON that a command prints; None when it fails."""
-    with suppress(ValueError):
-        return json.loads(said(*argv))
-    return None
-
-
-def said(*argv: str, stdin: str = "") -> str:
-    """What a command prints when it succeeds; a laptop without a network is no error."""
-    with suppress(OSError, subprocess.TimeoutExpired):
-        ran = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60, check=False)
-        return ran.stdout if ran.returncode == 0 else ""
-    return ""
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def _told(settings: Vpn, provider: str) -> dict[str, Any]:
         "connection": wireguard.ID,
         "kill_switch": settings.kill_switch.enabled,
         "portal_minutes": settings.kill_switch.portal_minutes if settings.lets_sign_in else 0,
+        "portal_minutes_per_hour": settings.kill_switch.portal_minutes_per_hour,
         "addresses": [ADDRESS, ADDRESS6] if has_ipv6(settings) else [ADDRESS],
         "trusted": {
             "connections": [f"{_KEYFILES}/{connection_id(name)}.nmconnection" for name in present(trusted.wifi)],

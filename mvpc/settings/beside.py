@@ -24,6 +24,8 @@ class KillSwitch(StrictModel):
     """Servers that say outside the tunnel whether the gateway's certificate is revoked (HTTP and HTTPS); IKEv2 only."""
     portal_minutes: Annotated[int, Field(ge=0, le=60)] = 10
     """For how long people may open it to sign in to the network of a hotel or a train; 0: they may not."""
+    portal_minutes_per_hour: Annotated[int, Field(ge=1, le=60)] = 20
+    """For how long it may be open in any hour, however often they do so; a log-in that failed may need a second go."""
 
 
 class Witness(StrictModel):

@@ -126,7 +126,13 @@ class Vpn(StrictModel):
         if self.tunnel == "full" and not present(self.dns.servers):
             what = "is empty, so nobody resolves names behind the kill switch"
             found.append(Finding(("dns", "servers"), what, "Add a name server that is reached through the tunnel"))
-        return found
+        return [*found, *self._longer_than_allowed()]
+
+    def _longer_than_allowed(self) -> list[Finding]:
+        """An opening that its own limit would cut short."""
+        once, hourly = self.kill_switch.portal_minutes, self.kill_switch.portal_minutes_per_hour
+        what = f"is {once}, more than portal_minutes_per_hour allows ({hourly})"
+        return [Finding(("kill_switch", "portal_minutes"), what, "Lower it, or allow more")] if once > hourly else []
 
     def _servers_in_pool(self) -> list[Finding]:
         """Some laptop would get the address of the name server, or of the gateway."""

@@ -266,6 +266,10 @@ vpn:
             (SWITCHED, "vpn:\n  dns:\n    servers: {10.1.0.53: absent}"),
             "1.yml:5: vpn.dns.servers: is empty, so nobody resolves names behind the kill switch.",
         ),
+        (
+            (SWITCHED, "vpn:\n  kill_switch:\n    portal_minutes: 30"),
+            "2.yml:3: vpn.kill_switch.portal_minutes: is 30, more than portal_minutes_per_hour allows (20). Lower it",
+        ),
         ((SWITCHED, REVOKING), "1.yml:6: vpn.kill_switch.revocation_servers: is empty, so nobody says"),
         (
             (SWITCHED, "vpn:\n  trusted_network:\n    wifi: {guest: present}"),

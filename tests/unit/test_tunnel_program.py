@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from mvpc.programs import tunnel
+from mvpc.programs import commands, networks, tunnel
+from mvpc.render.kept import kept
 from tests.acceptance.certificates import Certificate, authority, issue
 
 LAN = "/etc/NetworkManager/system-connections/mvpc-wifi-lan-mv.nmconnection"
@@ -31,6 +34,8 @@ class Laptop:
         self.on_air: list[str] = []
         self.handshake = 0
         self.associations = ""
+        self.uptime = 5000
+        self.seconds = 0
         self.sets: dict[str, list[str]] = {"trusted": [], "portal": []}
 
     def said(self, *argv: str, stdin: str = "") -> str:  # noqa: PLR0911 - a table of answers
@@ -59,6 +64,7 @@ class Laptop:
         for line in script.splitlines():
             name = line.split()[4]
             self.sets[name] = [] if line.startswith("flush") else [*self.sets[name], line.split('"')[1]]
+            self.seconds = 0 if line.startswith("flush") else int(line.split()[-2].rstrip("s"))
         return ""
 
     def did(self, *begins: str) -> list[str]:
@@ -68,11 +74,14 @@ class Laptop:
 @pytest.fixture
 def laptop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Laptop:
     made = Laptop()
-    monkeypatch.setattr(tunnel, "said", made.said)
+    for part in (tunnel, networks, commands):
+        monkeypatch.setattr(part, "said", made.said)
     monkeypatch.setattr(tunnel, "SETTINGS", tmp_path / "tunnel.json")
     (tmp_path / "tunnel.json").write_text(json.dumps(settings()))
     monkeypatch.setattr(tunnel, "NOTE", tmp_path / "run/portal.json")
+    monkeypatch.setattr(tunnel, "OPENINGS", tmp_path / "run/openings.json")
     monkeypatch.setattr(tunnel, "LOCK", tmp_path / "run/tunnel.lock")
+    monkeypatch.setattr(tunnel, "uptime", lambda: made.uptime)
     (tmp_path / "run").mkdir()
     monkeypatch.setattr(tunnel, "log", lambda _: None)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -85,6 +94,7 @@ def settings(**others: Any) -> dict[str, Any]:
         "connection": "mvpc-vpn",
         "kill_switch": True,
         "portal_minutes": 10,
+        "portal_minutes_per_hour": 20,
         "addresses": ["10.64.0.123"],
         "trusted": {"connections": [LAN], "witness": None},
         **others,
@@ -212,23 +222,23 @@ def test_the_server_inside_must_have_its_name_certified_by_the_authority_of_the_
     name: str,
     believed: bool,
 ):
-    monkeypatch.setattr(tunnel, "sources", lambda *_: ["127.0.0.1"])
+    monkeypatch.setattr(networks, "sources", lambda *_: ["127.0.0.1"])
     with a_server(issue(authorities[signed_by], tmp_path, "server", usage="serverAuth", subject=name)) as port:
         witness = {**WITNESS, "address": "127.0.0.1", "port": port, "authority": str(authorities["ours"].certificate)}
-        assert tunnel.answers_witness(witness, "lo", []) is believed
+        assert networks.answers_witness(witness, "lo", []) is believed
 
 
 def test_without_the_certificate_of_the_authority_nothing_is_believed(laptop: Laptop, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tunnel, "sources", lambda *_: ["127.0.0.1"])
+    monkeypatch.setattr(networks, "sources", lambda *_: ["127.0.0.1"])
     with socket.create_server(("127.0.0.1", 0)) as listening:
         witness = {**WITNESS, "address": "127.0.0.1", "port": listening.getsockname()[1], "authority": "/nowhere"}
-        assert tunnel.answers_witness(witness, "lo", []) is False
+        assert networks.answers_witness(witness, "lo", []) is False
 
 
 def test_the_tunnels_own_address_is_never_asked_from(monkeypatch: pytest.MonkeyPatch):
     addresses = [{"addr_info": [{"local": "192.168.1.7"}, {"local": "10.64.0.123"}]}]
-    monkeypatch.setattr(tunnel, "said", lambda *_: json.dumps(addresses))
-    assert list(tunnel.sources("wlan0", 4, ["10.64.0.123"])) == ["192.168.1.7"]
+    monkeypatch.setattr(commands, "said", lambda *_: json.dumps(addresses))
+    assert list(networks.sources("wlan0", 4, ["10.64.0.123"])) == ["192.168.1.7"]
 
 
 # --- signing in
@@ -301,6 +311,86 @@ def test_a_second_call_does_not_forget_what_to_put_back(laptop: Laptop):
     assert json.loads(tunnel.NOTE.read_text()) == {"wlan0": ["~home"]}
 
 
+def later(laptop: Laptop, minutes: int, *, closed: bool = False) -> None:
+    """Let time go by; the kernel may have closed the switch by then."""
+    laptop.uptime += minutes * 60
+    if closed:
+        laptop.sets["portal"] = []
+
+
+def test_a_second_call_does_not_begin_the_time_anew(laptop: Laptop, capsys: pytest.CaptureFixture[str]):
+    tunnel.portal(settings(), 1000)
+    later(laptop, 7)
+    laptop.ran.clear()
+    assert tunnel.portal(settings(), 1000) == 0
+    assert not laptop.did("nft -f", "resolvectl")
+    assert "It is open, for 3 more minutes" in capsys.readouterr().out
+
+
+def test_a_log_in_that_failed_has_a_second_go_and_a_third_one_waits_until_an_hour_is_over(
+    laptop: Laptop, capsys: pytest.CaptureFixture[str]
+):
+    for _ in range(2):
+        assert tunnel.portal(settings(), 1000) == 0
+        later(laptop, 10, closed=True)
+    assert tunnel.portal(settings(), 1000) == 1
+    assert laptop.sets["portal"] == []
+    assert "In 42 min it can be opened again" in capsys.readouterr().err
+    later(laptop, 41)
+    assert tunnel.portal(settings(), 1000) == 1
+    later(laptop, 1)
+    assert tunnel.portal(settings(), 1000) == 0
+    assert laptop.seconds == 2 * 60
+
+
+def test_another_network_and_another_activation_of_the_same_one_get_no_time_of_their_own(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(2):
+        monkeypatch.setattr(tunnel, "activations", lambda number=number: {f"/{number}:802-11-wireless"})
+        laptop.routes["-4"] = [(f"wlan{number}", 600)]
+        assert tunnel.portal(settings(), 1000) == 0
+        later(laptop, 10)
+        laptop.sets["portal"] = []  # NetworkManager, before the next one is up
+    assert tunnel.portal(settings(), 1000) == 1
+
+
+def test_only_minutes_in_which_it_was_open_count(laptop: Laptop):
+    for _ in range(8):
+        assert tunnel.portal(settings(), 1000) == 0
+        later(laptop, 1)
+        tunnel.close(settings())
+    assert tunnel.portal(settings(), 1000) == 0
+    assert laptop.seconds == 10 * 60
+
+
+def test_what_stays_open_since_the_laptop_slept_is_closed(laptop: Laptop):
+    tunnel.portal(settings(), 1000)
+    later(laptop, 600)
+    tunnel.keep(settings())
+    assert laptop.sets["portal"] == []
+    assert laptop.did(*START)
+
+
+def test_when_another_network_comes_up_in_the_meantime_it_stays_shut(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    networks = iter(["/1:802-11-wireless", "/2:802-11-wireless"])
+    monkeypatch.setattr(tunnel, "activations", lambda: {next(networks)})
+    assert tunnel.portal(settings(), 1000) == 1
+    assert laptop.sets["portal"] == []
+    assert "another network came up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", '"x"'])
+def test_a_damaged_note_of_what_was_before_does_not_stay(laptop: Laptop, damage: str):
+    tunnel.portal(settings(), 1000)
+    tunnel.NOTE.write_text(damage)
+    tunnel.close(settings())
+    assert not tunnel.NOTE.exists()
+    assert "resolvectl domain wlan0 " in laptop.ran
+
+
 def test_an_opening_that_nobody_would_close_is_closed_before_the_tunnel_comes_up(laptop: Laptop):
     laptop.sets["portal"] = ["wlan0"]
     tunnel.keep(settings())
@@ -350,7 +440,17 @@ def test_it_reads_its_settings_and_says_what_it_can_do(laptop: Laptop, capsys: p
     assert "keep, portal or close" in capsys.readouterr().err
 
 
+def test_on_laptops_it_is_one_file_that_needs_nothing_of_mvpc(tmp_path: Path):
+    text = kept("tunnel").content
+    assert text.startswith("#!/usr/bin/python3 -I\n")
+    assert "from mvpc" not in text
+    (tmp_path / "tunnel").write_text(text)
+    argv = [sys.executable, "-I", str(tmp_path / "tunnel"), "--help"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "mvpc-tunnel: say keep, portal or close\n")
+
+
 def test_a_command_that_fails_or_is_missing_says_nothing():
-    assert tunnel.said("false") == tunnel.said("there-is-no-such-command") == ""
-    assert tunnel.said("cat", stdin="x") == "x"
-    assert tunnel.answer("echo", "no JSON") is None
+    assert commands.said("false") == commands.said("there-is-no-such-command") == ""
+    assert commands.said("cat", stdin="x") == "x"
+    assert commands.answer("echo", "no JSON") is None
