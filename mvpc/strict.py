@@ -165,6 +165,11 @@ def _findings(details: Mapping[str, Any], path: Path, model: type[BaseModel]) ->
     elif kind in _LIMITS:
         limit, words = _LIMITS[kind]
         yield Finding((), f"{words} {context[limit]}")
+    elif kind == "too_short":
+        at_least = context["min_length"]
+        yield Finding(
+            (), f"must have at least {at_least} {'entry' if at_least == 1 else 'entries'}", "Add what is missing"
+        )
     else:
         yield Finding((), *_EXPECTED.get(kind, (f"is not allowed ({kind})", "")))
 

@@ -22,7 +22,9 @@ from mvpc.fleet import Fleet, Selection
 
 SystemOption = Annotated[str, typer.Option("--to", help="Operating system that workplaces shall move to.")]
 AgeOption = Annotated[int, typer.Option("--max-age", min=1, help="Days after which a test does not count any more.")]
-DevicesOption = Annotated[bool, typer.Option("--devices", help="Name every workplace that cannot move.")]
+DevicesOption = Annotated[
+    bool, typer.Option("--devices", help="Name every workplace with an obstacle: first those that cannot move.")
+]
 
 
 def readiness(
@@ -67,8 +69,17 @@ def _show(found: Readiness, applications: Mapping[str, Application], *, with_dev
         print_table(f"What keeps workplaces from {found.system}", columns, rows)
         print_table("", ("authority", "ressort", "can move", "cannot", "moved already"), _authorities(found))
     if with_devices and found.blocked:
-        lines = [(each.device, each.authority, each.application, each.obstacle) for each in found.blocked]
-        print_table("", ("laptop", "authority", "application", "why"), lines)
+        lines = [
+            (
+                each.device,
+                each.authority,
+                each.application,
+                each.obstacle,
+                "moved already" if each.moved else "cannot move",
+            )
+            for each in sorted(found.blocked, key=lambda each: (each.moved, each.device))
+        ]
+        print_table("Workplaces with an obstacle", ("laptop", "authority", "application", "why", "workplace"), lines)
     risky = len({each.device for each in found.blocked if each.moved})
     say(
         f"{count(len(found.ready), 'workplace')} can move to {found.system}, {len(found.held)} cannot, "

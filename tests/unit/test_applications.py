@@ -185,5 +185,13 @@ def test_the_command_counts_by_application_and_authority(fleet: Path):
     assert (len(found["held"]), [each["authority"] for each in found["blocked"]]) == (1, ["fa-wismar"])
 
 
+def test_workplaces_with_an_obstacle_are_named_first_those_that_cannot_move(fleet: Path):
+    text = GOOD.replace("debian-13", "windows-11").replace("ressorts: [wm]", "authorities: [fa-rostock]")
+    (fleet / "inventory/applications/other.yml").write_text(text)
+    said = run(fleet, "catalogue", "readiness", "--devices").output
+    rows = [line.split() for line in said.splitlines() if line.startswith("nb-")]
+    assert [" ".join(row[-2:]) for row in rows] == ["cannot move", "moved already"]
+
+
 def test_a_system_that_cannot_be_meant_is_refused(fleet: Path):
     assert run(fleet, "catalogue", "readiness", "--to", "linux").exit_code == 2

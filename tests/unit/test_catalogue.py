@@ -88,7 +88,7 @@ def test_every_problem_of_every_file_is_found(tmp_path: Path):
         ("Apache-2.0", "free & easy", "x.yml:3: licence: must be an SPDX licence expression"),
         ("Apache-2.0", "Apache-2", "x.yml:3: licence: must be an SPDX licence expression"),
         ("https://openprinting.github.io/cups/", "ftp://x", "x.yml:4: source: must be an http or https address"),
-        ("[{argv: [lpstat, -r]}]", "[]", "x.yml:8: verify: "),
+        ("[{argv: [lpstat, -r]}]", "[]", "x.yml:8: verify: must have at least 1 entry. Add what is missing"),
         ("argv: [lpstat, -r]", "argv: [lpstat], output: '('", "x.yml:8: verify.0.output: is no regular expression"),
         ("units:", "kind: snap\nunits:", "x.yml:7: kind: must be one of package, flatpak, web, kit"),
         ("units:", "pins: [lp]\nunits:", "x.yml:7: pins: lp is none of its packages"),
