@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from mvpc.cli.context import current_project
 from mvpc.cli.options import JsonOption, LaptopArgument
+from mvpc.cli.seats import a_seat
 from mvpc.errors import InputError
 
 
@@ -66,6 +68,7 @@ def desk(
     address: Annotated[str, typer.Option(help="Where the laptop came from.")],
 ) -> None:
     """Take down one new laptop from standard input; for sshd, not for people: see docs/how-to/enrol-laptops.md."""
-    from mvpc.cli.desk import serve  # noqa: PLC0415 - as above
+    with a_seat(current_project().state / "desk"):
+        from mvpc.cli.desk import serve  # noqa: PLC0415 - as above
 
-    serve(proof=proof, address=address)
+        serve(proof=proof, address=address)
