@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from socket import create_server
 
@@ -140,6 +141,32 @@ def talk(laptop: Charon) -> None:
     laptop.run("runuser", "-u", "person", "--", "python3", "-c", TALK)
 
 
+@pytest.fixture(scope="module")
+def guest(laptop: Charon) -> str:
+    """A container on the laptop, as the engines for them make it: the laptop passes on what it sends."""
+    name = "guest"
+    for command in (
+        f"ip netns add {name}",
+        f"ip link add guest0 type veth peer name inside netns {name}",
+        "ip address add 10.90.0.1/24 dev guest0",
+        "ip address add 2001:db8:90::1/64 dev guest0 nodad",
+        "ip link set guest0 up",
+        f"ip -netns {name} address add 10.90.0.2/24 dev inside",
+        f"ip -netns {name} address add 2001:db8:90::2/64 dev inside nodad",
+        f"ip -netns {name} link set inside up",
+        f"ip -netns {name} route add default via 10.90.0.1",
+        f"ip -netns {name} -6 route add default via 2001:db8:90::1",
+        "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
+    ):
+        laptop.succeed(*command.split())
+    return name
+
+
+def talk_inside(laptop: Charon, guest: str) -> None:
+    """Let a program in a container on the laptop try everything."""
+    laptop.succeed("ip", "netns", "exec", guest, "python3", "-c", TALK)
+
+
 def sign_in(laptop: Charon, *, user: str = "person") -> subprocess.CompletedProcess[str]:
     """Let somebody on the laptop open the switch for a sign-in page."""
     return laptop.run("runuser", "-u", user, "--", "/usr/local/bin/mvpc-portal")
@@ -169,9 +196,10 @@ def test_a_rollout_brings_the_switch_and_leaves_other_tables_alone(admin: Admin,
     assert "vpn up · kill switch on" in admin.mvpc("status", "lab-01", "--live")
 
 
-def test_with_the_tunnel_up_everything_goes_through_it(laptop: Charon, uplink: Uplink):
+def test_with_the_tunnel_up_everything_goes_through_it(laptop: Charon, uplink: Uplink, guest: str):
     assert "1 received" in laptop.succeed("ping", "-c1", "-W5", BEHIND)
     talk(laptop)
+    talk_inside(laptop, guest)
     assert uplink.beside(*TUNNEL, *MVPC) == []
     assert kinds(uplink.packets) >= {"v4 udp 4500"}
 
@@ -192,11 +220,18 @@ def test_when_strongswan_dies_nothing_leaves_beside_the_tunnel(laptop: Charon, u
     assert uplink.beside(*TUNNEL, *MVPC) == []
 
 
-def test_the_same_capture_sees_it_all_as_soon_as_the_switch_is_off(laptop: Charon, uplink: Uplink):
+def test_nor_does_what_containers_on_the_laptop_send(laptop: Charon, uplink: Uplink, guest: str):
+    talk_inside(laptop, guest)
+    assert uplink.beside(*TUNNEL, *MVPC) == []
+
+
+def test_the_same_capture_sees_it_all_as_soon_as_the_switch_is_off(admin: Admin, laptop: Charon, guest: str):
     laptop.succeed("systemctl", "stop", "mvpc-kill.service", "mvpc-vpn.timer")
-    talk(laptop)
+    for tries in (partial(talk, laptop), partial(talk_inside, laptop, guest)):
+        with listening(admin) as uplink:
+            tries()
+        assert kinds(uplink.beside(*TUNNEL, *MVPC)) >= EVERYTHING
     laptop.succeed("systemctl", "start", "mvpc-kill.service", "mvpc-vpn.timer")
-    assert kinds(uplink.beside(*TUNNEL, *MVPC)) >= EVERYTHING
 
 
 def test_the_tunnel_returns_by_itself_when_the_gateway_does(admin: Admin, laptop: Charon, gateway: Charon):
