@@ -15,6 +15,12 @@ from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
 
 pytestmark = NEEDS_LAB
 
+EARS = """#!/bin/bash
+wire=/var/tmp/wire
+bash -c "$SSH_ORIGINAL_COMMAND" < <(exec tee -a $wire 2>/dev/null) > >(exec tee -a $wire) 2> >(exec tee -a $wire >&2)
+"""
+"""What every SSH session of the laptop runs from now on: it writes down all that goes in and out, in the clear."""
+
 
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
@@ -23,7 +29,20 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
         person.mvpc("secret", "set", "wifi/guest-psk", answer=f"{PSK}\n")
         person.boot(1)
+        overhear(person)
         yield person
+
+
+def overhear(admin: Admin) -> None:
+    machine = admin.machine("lab-01")
+    machine.write("/usr/local/bin/ears", EARS, mode="0755")
+    machine.write("/etc/ssh/sshd_config.d/00-ears.conf", "ForceCommand /usr/local/bin/ears\n")
+    machine.succeed("install -m 0666 /dev/null /var/tmp/wire; systemctl reload ssh")
+
+
+def inside(admin: Admin) -> Path:
+    """The laptop's file system, for what must not go over its network."""
+    return admin.lab.home / "laptops/lab-01/root"
 
 
 def outsider(admin: Admin, *options: str, key: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -101,7 +120,7 @@ def test_certificate_and_key_belong_together_and_the_key_is_its_own(admin: Admin
     of_key = admin.on("lab-01", "sudo openssl pkey -in /etc/mvpc/pki/device.key -pubout")
     assert admin.on("lab-01", "openssl x509 -in /etc/mvpc/pki/device.pem -noout -pubkey") == of_key
     assert admin.on("lab-01", "sudo stat -c '%a %U' /etc/mvpc/pki/device.key").strip() == "600 root"
-    secret = admin.on("lab-01", "sudo sed -n 2p /etc/mvpc/pki/device.key").strip()
+    secret = (inside(admin) / "etc/mvpc/pki/device.key").read_text().splitlines()[1]
     found = subprocess.run(["grep", "-rlF", secret, str(admin.root), "/dev/shm"], capture_output=True, check=False)
     assert found.stdout == b""
 
@@ -139,6 +158,20 @@ def test_a_certificate_that_was_changed_by_hand_is_brought_back(admin: Admin):
     assert "DRIFTED" in admin.mvpc("status", "lab-01", "--live")
     admin.mvpc("rollout", "--device", "lab-01", "--yes")
     assert "OK" in admin.mvpc("status", "lab-01", "--live")
+
+
+def test_none_of_its_private_keys_ever_went_over_the_wire(admin: Admin):
+    wire = (inside(admin) / "var/tmp/wire").read_text(errors="replace")
+    assert "BEGIN CERTIFICATE REQUEST" in wire and "mvpc-vpn" in wire, "nobody listened"
+    tunnel = (inside(admin) / "etc/NetworkManager/system-connections/mvpc-vpn.nmconnection").read_text()
+    [of_the_tunnel] = [line.partition("=")[2] for line in tunnel.splitlines() if line.startswith("private-key=")]
+    of_files = [(inside(admin) / path).read_text().splitlines()[1:-1] for path in (KEY, HOST_KEY)]
+    secrets = [of_the_tunnel, *(line for lines in of_files for line in lines)]
+    assert all(len(each) > 20 for each in secrets)
+    assert [each for each in secrets if each in wire] == []
+
+
+KEY, HOST_KEY = "etc/mvpc/pki/device.key", "etc/ssh/ssh_host_ecdsa_key"
 
 
 def test_a_lost_laptop_is_in_both_lists_and_no_outsider_believes_it(admin: Admin):
