@@ -119,6 +119,11 @@ def test_a_window_before_not_before_was_not_missed():
     assert [turn(made, moment) for moment in ("Tue 12:00", "Wed 05:00")] == [Turn.WAITING, Turn.DUE]
 
 
+def test_the_last_moment_of_not_after_still_counts():
+    made, last = schedule(not_after="2026-11-25 12:00"), "Wed 12:00"
+    assert (turn(made, last), is_open(made, at(last))) == (Turn.DUE, True)
+
+
 def test_what_expired_says_why():
     made = schedule(not_after="2026-11-25 12:00")
     assert (
