@@ -16,6 +16,7 @@ import pytest
 
 from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
 from tests.acceptance.driver import eventually
+from tests.acceptance.parameter import everywhere, parameter, parameters, want_parameter
 
 LAPTOPS = ("lab-01", "lab-02", "lab-03")
 pytestmark = NEEDS_LAB
@@ -50,16 +51,6 @@ def hours(begin: int, end: int) -> str:
 OPEN, CLOSED = hours(-2, 6), hours(6, 9)
 
 
-def set_profile(admin: Admin, value: int, *, extra: str = "") -> None:
-    """A change for every laptop: one kernel parameter in the layer of their authority."""
-    text = f"base:\n  sysctl:\n    kernel.panic: {value}\n{extra}"
-    (admin.root / "profiles/authorities/zdmv.yml").write_text(text)
-
-
-def value_on(admin: Admin, name: str) -> str:
-    return admin.on(name, "grep -h panic /etc/sysctl.d/60-mvpc.conf || true").strip().removeprefix("kernel.panic = ")
-
-
 def begin(admin: Admin, *arguments: str) -> subprocess.Popen[str]:
     """mvpc in a session of its own, so that stopping it stops nothing else."""
     argv = [sys.executable, "-m", "mvpc", *arguments]
@@ -74,39 +65,39 @@ def newest(admin: Admin) -> dict[str, object]:
 
 
 def test_a_laptop_that_comes_back_outside_of_its_window_waits_and_inside_of_it_is_served(admin: Admin):
-    set_profile(admin, 1)
+    want_parameter(admin, 1)
     admin.mvpc("lab", "off", "lab-03")
     held = admin.json("rollout", "--all", "--yes", "--window", CLOSED, expect=5)["rollout"]
     assert held["state"] == "scheduled"
     assert f"when window {CLOSED} opens" in held["reason"]
-    assert [value_on(admin, name) for name in LAPTOPS[:2]] == ["", ""]
+    assert [parameter(admin, name) for name in LAPTOPS[:2]] == [0, 0]
     assert admin.json("rollout", "resume", str(held["number"]), expect=5)["rollout"]["state"] == "scheduled"
     admin.mvpc("rollout", "resume", str(held["number"]), "--promote")
-    assert [value_on(admin, name) for name in LAPTOPS[:2]] == ["1", "1"]
+    assert [parameter(admin, name) for name in LAPTOPS[:2]] == [1, 1]
 
     admin.mvpc("lab", "on", "lab-03")
     assert "1 laptop waiting, 0 back, 1 for their time" in admin.mvpc("rollout", "watch", "--once")
     [waits] = admin.json("rollout", "waiting")["laptops"]
     assert (waits["device"], waits["turn"], waits["schedule"]["window"]) == ("lab-03", "waiting", CLOSED)
     assert "wait for it until " in admin.mvpc("status", "lab-03")
-    assert value_on(admin, "lab-03") == ""
+    assert parameter(admin, "lab-03") == 0
 
     admin.mvpc("lab", "off", "lab-03")
     admin.mvpc("rollout", "--all", "--yes", "--window", OPEN)
     admin.mvpc("lab", "on", "lab-03")
     assert "1 laptop waiting, 1 back" in admin.mvpc("rollout", "watch", "--once")
-    assert value_on(admin, "lab-03") == "1"
+    assert parameter(admin, "lab-03") == 1
 
 
 def test_a_change_whose_time_has_passed_is_not_made_and_not_forgotten(admin: Admin):
-    before = value_on(admin, "lab-03")
-    set_profile(admin, 2)
+    before = parameter(admin, "lab-03")
+    want_parameter(admin, 2)
     admin.mvpc("lab", "off", "lab-03")
     admin.mvpc("rollout", "--all", "--yes", "--not-after", "2m")
     admin.mvpc("lab", "on", "lab-03")
     eventually(lambda: admin.mvpc("rollout", "waiting"), "1 expired", timeout_s=240)
     assert "0 laptops waiting, 0 back, 1 expired" in admin.mvpc("rollout", "watch", "--once")
-    assert value_on(admin, "lab-03") == before
+    assert parameter(admin, "lab-03") == before
     assert "waited for it, and it was not to be made after" in admin.mvpc("status", "lab-03")
     assert admin.json("status")["ressorts"]["fm"]["expired"] == 1
     admin.mvpc("rollout", "metrics", "-o", "m.prom")
@@ -116,14 +107,14 @@ def test_a_change_whose_time_has_passed_is_not_made_and_not_forgotten(admin: Adm
 
 
 def test_the_watch_goes_on_with_a_rollout_when_its_time_comes_and_ends_when_it_is_told_to(admin: Admin):
-    set_profile(admin, 3)
+    want_parameter(admin, 3)
     admin.mvpc("rollout", "--all", "--yes", "--not-before", "1m", expect=5)
     number = newest(admin)["id"]
     assert f"Rollout {number} of root waits: before ring" in admin.mvpc("rollout", "waiting")
     first, second = begin(admin, "rollout", "watch", "--every", "10"), begin(admin, "rollout", "watch", "--every", "10")
     try:
         eventually(lambda: str(newest(admin)["state"]), "done", timeout_s=300)
-        assert [value_on(admin, name) for name in LAPTOPS] == ["3"] * 3
+        assert parameters(admin) == everywhere(admin, 3)
     finally:
         for process in (first, second):
             process.send_signal(signal.SIGTERM)
@@ -135,8 +126,8 @@ def test_the_watch_goes_on_with_a_rollout_when_its_time_comes_and_ends_when_it_i
 
 
 def test_purge_and_cancel_end_the_waiting(admin: Admin):
-    before = value_on(admin, "lab-03")
-    set_profile(admin, 4)
+    before = parameter(admin, "lab-03")
+    want_parameter(admin, 4)
     admin.mvpc("lab", "off", "lab-03")
     admin.mvpc("rollout", "--all", "--yes")
     assert "nothing waits for lab-03 any more" in admin.mvpc("rollout", "purge", "lab-03")
@@ -145,14 +136,14 @@ def test_purge_and_cancel_end_the_waiting(admin: Admin):
     assert f"rollout {number} was done; it waits for 1 laptop no longer" in admin.mvpc("rollout", "cancel", str(number))
     admin.mvpc("lab", "on", "lab-03")
     assert "0 laptops waiting, 0 back" in admin.mvpc("rollout", "watch", "--once")
-    assert value_on(admin, "lab-03") == before
+    assert parameter(admin, "lab-03") == before
 
 
 def test_a_broken_profile_that_stopped_in_the_pilot_ring_does_not_reach_laptops_that_come_back(admin: Admin):
-    before = value_on(admin, "lab-03")
+    before = parameter(admin, "lab-03")
     ghost = (admin.root / "profiles/catalogue/tree.yml").read_text().replace("[tree]", "[no-such-package]")
     (admin.root / "profiles/catalogue/ghost.yml").write_text(ghost)
-    set_profile(admin, 5, extra="software:\n  ghost: present\n")
+    want_parameter(admin, 5, extra="software:\n  ghost: present\n")
     admin.mvpc("lab", "off", "lab-03")
     stopped = admin.json("rollout", "--all", "--yes", expect=3)["rollout"]
     assert stopped["state"] == "stopped"
@@ -160,19 +151,19 @@ def test_a_broken_profile_that_stopped_in_the_pilot_ring_does_not_reach_laptops_
     assert "1 laptop waiting, 0 back, 1 for their time" in admin.mvpc("rollout", "watch", "--once")
     [waits] = admin.json("rollout", "waiting")["laptops"]
     assert waits["why"] == f"until rollout {stopped['number']} is done; it is stopped"
-    assert value_on(admin, "lab-03") == before
+    assert parameter(admin, "lab-03") == before
 
     said = admin.mvpc("rollout", "retry", str(stopped["number"]), "--failed", "--yes", expect=3)
     [pilot] = [name for name in LAPTOPS if f"1 laptop failed ({name})" in said]
     assert "lab-03" not in said
     assert newest(admin)["scope"] == pilot
-    set_profile(admin, 5)
+    want_parameter(admin, 5)
     admin.mvpc("rollout", "cancel", str(stopped["number"]))
     assert admin.json("rollout", "waiting")["laptops"] == []
 
 
 def test_an_old_controller_that_wakes_up_has_lost_its_laptops_and_changes_nothing(admin: Admin):
-    set_profile(admin, 6)
+    want_parameter(admin, 6)
     before = newest(admin)["id"]
     old = begin(admin, "rollout", "--all", "--yes")
     deadline = time.monotonic() + 300
@@ -184,14 +175,14 @@ def test_an_old_controller_that_wakes_up_has_lost_its_laptops_and_changes_nothin
         with closing(sqlite3.connect(admin.root / ".mvpc/mvpc.db", timeout=20)) as database:
             database.execute("UPDATE rollout SET beat = '2026-01-01T00:00:00+00:00' WHERE id = ?", (row["id"],))
             database.commit()
-        set_profile(admin, 7)
+        want_parameter(admin, 7)
         admin.mvpc("rollout", "--all", "--yes")
-        assert [value_on(admin, name) for name in LAPTOPS] == ["7"] * 3
+        assert parameters(admin) == everywhere(admin, 7)
     finally:
         os.killpg(old.pid, signal.SIGCONT)
     said, _ = old.communicate(timeout=120)
     assert old.returncode == 1, said
     assert f"rollout {row['id']} has lost its laptops" in said
-    assert [value_on(admin, name) for name in LAPTOPS] == ["7"] * 3
+    assert parameters(admin) == everywhere(admin, 7)
     found = admin.json("rollout", "show", str(row["id"]))["rollout"]
     assert found["state"] == "interrupted"

@@ -14,8 +14,9 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import pytest
 
 from mvpc.model import RolloutState
 from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+from tests.acceptance.parameter import everywhere, parameters, want_parameter
 
 LAPTOPS = ("lab-01", "lab-02", "lab-03", "lab-04")
 SLOW = "lab-01"
@@ -54,21 +56,11 @@ def want(admin: Admin, *, rings: str = ALL_AT_ONCE, settings: str = "") -> int:
     value = next(_values)
     config = admin.root / "mvpc.toml"
     config.write_text(config.read_text().partition("[rollout]")[0] + f"[rollout]\n{settings}\n{rings}")
-    (admin.root / "profiles/authorities/zdmv.yml").write_text(f"base:\n  sysctl:\n    kernel.panic: {value}\n")
+    want_parameter(admin, value)
     layer = admin.root / f"profiles/devices/{SLOW}.yml"
     layer.parent.mkdir(exist_ok=True)
     layer.write_text(f"software: {{tree: {'present' if value % 2 else 'absent'}}}\n")
     return value
-
-
-def values(admin: Admin) -> dict[str, int]:
-    """The value as each laptop has it in its file."""
-    said = admin.on_all("grep -hs kernel.panic /etc/sysctl.d/60-mvpc.conf | cut -d= -f2 || true")
-    return {name: int(text or 0) for name, text in said.items()}
-
-
-def everywhere(value: int) -> dict[str, int]:
-    return dict.fromkeys(LAPTOPS, value)
 
 
 @contextmanager
@@ -104,7 +96,7 @@ def bring_to_an_end(admin: Admin, value: int) -> None:
     """Whatever was left must be done by the next sweep, rollout or resume, and be proven."""
     admin.mvpc("rollout", "watch", "--once")
     admin.mvpc("rollout", "--all", "--yes")
-    assert values(admin) == everywhere(value)
+    assert parameters(admin) == everywhere(admin, value)
     assert {verdict(admin, name) for name in LAPTOPS} == {"ok"}
 
 
@@ -113,7 +105,7 @@ def bring_to_an_end(admin: Admin, value: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_after_a_signal_the_laptop_at_work_finishes_and_nothing_new_begins(admin: Admin, number: signal.Signals):
-    before = values(admin)
+    before = parameters(admin)
     value = want(admin, rings=SLOW_FIRST)
     with made_slow(admin, 4):
         running = admin.begin("rollout", "--all", "--yes")
@@ -125,11 +117,11 @@ def test_after_a_signal_the_laptop_at_work_finishes_and_nothing_new_begins(admin
     assert (row.state, row.counts) == (RolloutState.INTERRUPTED, {"changed": 2})
     assert "2 of 4 devices have no result yet" in row.reason
     assert f"Next: mvpc rollout resume {row.id}" in admin.log.read_text()
-    found = values(admin)
+    found = parameters(admin)
     assert found[SLOW] == value
     assert sorted(found.values()) == [*sorted(before.values())[:2], value, value]
     admin.mvpc("rollout", "resume", str(row.id))
-    assert values(admin) == everywhere(value)
+    assert parameters(admin) == everywhere(admin, value)
 
 
 def test_a_second_signal_ends_mvpc_at_once_and_the_laptop_finishes_by_itself(admin: Admin):
@@ -147,28 +139,36 @@ def test_a_second_signal_ends_mvpc_at_once_and_the_laptop_finishes_by_itself(adm
         assert SLOW not in {result["device"] for result in admin.json("rollout", "show", str(row.id))["results"]}
         assert f"Next: mvpc rollout resume {row.id}" in admin.log.read_text()
         admin.mvpc("rollout", "resume", str(row.id))  # waits for the laptop, which is still at it
-    assert values(admin) == everywhere(value)
+    assert parameters(admin) == everywhere(admin, value)
 
 
 # --- the controller's disk (F3) --------------------------------------------------------------
 
 
 @contextmanager
-def small_disk(admin: Admin, megabytes: int) -> Iterator[Path]:
-    """Let the state of the project lie on a small disk of its own; yields a file that fills it."""
+def state_on(admin: Admin, mount: Callable[[Path], object]) -> Iterator[Path]:
+    """Let the state of the project lie on what is mounted over it, and take it back from there."""
     state, kept = admin.root / ".mvpc", admin.root / "known-state"
     copy(state, kept)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", state], check=True)
+    mount(state)
     try:
         copy(kept, state)
-        yield state / "filler"
-        (state / "filler").unlink(missing_ok=True)
+        yield state
         shutil.rmtree(kept)
         copy(state, kept)
     finally:
         subprocess.run(["umount", "--lazy", state], check=True)
         copy(kept, state)
         shutil.rmtree(kept)
+
+
+@contextmanager
+def small_disk(admin: Admin, megabytes: int) -> Iterator[Path]:
+    """Let the state of the project lie on a small disk of its own; yields a file that fills it."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs"]
+    with state_on(admin, lambda state: subprocess.run([*mount, state], check=True)) as state:
+        yield state / "filler"
+        (state / "filler").unlink(missing_ok=True)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -213,7 +213,7 @@ def test_wherever_the_disk_of_the_controller_runs_full_the_state_is_kept_and_the
             assert_whole(admin)
             if step := admin.next_step(newest.id):
                 admin.mvpc(*step)
-            assert values(admin) == everywhere(value), said
+            assert parameters(admin) == everywhere(admin, value), said
     assert 1 in codes, "the disk was never full in time"
 
 
@@ -223,21 +223,12 @@ def test_wherever_the_disk_of_the_controller_runs_full_the_state_is_kept_and_the
 @contextmanager
 def disk_as_a_file(admin: Admin) -> Iterator[Path]:
     """Let the state of the project lie on a disk of its own whose blocks are a file; yields that file."""
-    state, kept, disk = admin.root / ".mvpc", admin.root / "known-state", admin.root / "disk"
-    copy(state, kept)
+    disk = admin.root / "disk"
     subprocess.run(["truncate", "--size=160M", disk], check=True)
     subprocess.run(["mkfs.ext4", "-q", disk], check=True)
-    insert(disk, state)
-    try:
-        copy(kept, state)
+    with state_on(admin, partial(insert, disk)) as state:
         subprocess.run(["sync", "--file-system", state], check=True)
         yield disk
-        shutil.rmtree(kept)
-        copy(state, kept)
-    finally:
-        subprocess.run(["umount", "--lazy", state], check=True)
-        copy(kept, state)
-        shutil.rmtree(kept)
 
 
 def insert(disk: Path, state: Path) -> None:
@@ -294,7 +285,7 @@ def test_a_controller_that_loses_its_power_has_every_result_it_told_and_carries_
             told += len(shown)
             if step := admin.next_step(newest.id):
                 admin.mvpc(*step)
-            assert values(admin) == everywhere(value), admin.log.read_text()
+            assert parameters(admin) == everywhere(admin, value), admin.log.read_text()
     assert told, "the power was never cut after a result"
 
 
@@ -311,7 +302,7 @@ def test_a_cable_that_is_out_for_some_seconds_does_not_matter(admin: Admin):
         admin.lab.unblock(SLOW)
         assert running.wait(timeout=120) == 0, admin.log.read_text()
     assert "4 changed, 4 verified, 0 failed" in admin.log.read_text()
-    assert values(admin) == everywhere(value)
+    assert parameters(admin) == everywhere(admin, value)
 
 
 LOSSY = """
@@ -373,7 +364,7 @@ def test_a_laptop_that_loses_its_power_in_the_middle_is_never_called_done_before
         admin.lab.start(SLOW)
         assert running.wait(timeout=BEYOND_DETECTION) == 0, admin.log.read_text()
     assert "3 changed, 3 verified, 0 failed, 1 unreachable" in admin.log.read_text()
-    assert values(admin) == everywhere(value) | {SLOW: value - 1}
+    assert parameters(admin) == everywhere(admin, value) | {SLOW: value - 1}
     assert verdict(admin, SLOW) == "outdated"
     bring_to_an_end(admin, value)
 
@@ -458,5 +449,5 @@ def test_a_profile_that_is_broken_for_one_model_harms_one_laptop_of_it_and_no_mo
         for name in broken:
             admin.on(name, "sudo umount /etc/sysctl.d")
     assert (done["state"], done["counts"]["failed"]) == ("stopped", 1)
-    assert sorted(values(admin)[name] for name in broken) == [value - 1, value - 1]
+    assert sorted(parameters(admin)[name] for name in broken) == [value - 1, value - 1]
     bring_to_an_end(admin, value)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+from tests.acceptance.parameter import everywhere, parameters, want_parameter
 
 LAPTOPS = tuple(f"lab-{number:02}" for number in range(1, 6))
 
@@ -20,22 +21,6 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     with an_admin(tmp_path_factory.mktemp("project"), name="eng", addresses="10.83.0.0/24") as person:
         person.furnish(LAPTOPS)
         yield person
-
-
-def set_profile(admin: Admin, value: int, *, extra: str = "") -> None:
-    """A change for every laptop: one kernel parameter in the layer of their authority."""
-    text = f"base:\n  sysctl:\n    kernel.panic: {value}\n{extra}"
-    (admin.root / "profiles/authorities/zdmv.yml").write_text(text)
-
-
-def on_laptops(admin: Admin) -> dict[str, str]:
-    """The kernel parameter as each laptop has it in its file."""
-    command = "grep -h panic /etc/sysctl.d/60-mvpc.conf || true"
-    return {name: admin.on(name, command).strip() for name in LAPTOPS}
-
-
-def everywhere(value: int) -> dict[str, str]:
-    return dict.fromkeys(LAPTOPS, f"kernel.panic = {value}")
 
 
 def newest(admin: Admin) -> dict[str, object]:
@@ -52,7 +37,7 @@ def wait_until_running(admin: Admin, after: object) -> int:
 
 
 def test_the_rings_are_in_the_plan_and_every_place_can_be_explained(admin: Admin):
-    set_profile(admin, 1)
+    want_parameter(admin, 1)
     plan = admin.json("plan", "--all")
     assert [(ring["name"], len(ring["devices"])) for ring in plan["rings"]] == [("pilot", 1), ("broad", 4)]
     pilot = plan["rings"][0]["devices"][0]
@@ -61,20 +46,20 @@ def test_the_rings_are_in_the_plan_and_every_place_can_be_explained(admin: Admin
 
 def test_a_reviewed_plan_is_rolled_out_exactly_or_refused(admin: Admin):
     admin.mvpc("plan", "--all", "-o", "plan.json")
-    set_profile(admin, 2)
+    want_parameter(admin, 2)
     said = admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
     assert "no longer fits" in said
-    assert on_laptops(admin) == dict.fromkeys(LAPTOPS, "")
-    set_profile(admin, 1)
+    assert parameters(admin) == everywhere(admin, 0)
+    want_parameter(admin, 1)
     assert admin.json("rollout", "--plan", "plan.json", "--yes")["rollout"]["state"] == "done"
-    assert on_laptops(admin) == everywhere(1)
+    assert parameters(admin) == everywhere(admin, 1)
 
 
 def test_above_a_number_of_devices_a_second_person_must_approve_this_very_plan(admin: Admin, monkeypatch):
     config = admin.root / "mvpc.toml"
     before = config.read_text()
     config.write_text(before + "[rollout]\napprove_above = 3\n")
-    set_profile(admin, 3)
+    want_parameter(admin, 3)
     admin.mvpc("plan", "--all", "-o", "plan.json")
     said = admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
     command = said.split("Let another person run: mvpc ")[1].split(".")[0].split()
@@ -84,31 +69,31 @@ def test_above_a_number_of_devices_a_second_person_must_approve_this_very_plan(a
     admin.mvpc(*command)
     monkeypatch.delenv("SUDO_USER")
     admin.mvpc("rollout", "--plan", "plan.json", "--yes")
-    assert on_laptops(admin) == everywhere(3)
+    assert parameters(admin) == everywhere(admin, 3)
     config.write_text(before)
 
 
 def test_a_broken_profile_is_stopped_in_the_pilot_ring(admin: Admin):
     ghost = (admin.root / "profiles/catalogue/tree.yml").read_text().replace("[tree]", "[no-such-package]")
     (admin.root / "profiles/catalogue/ghost.yml").write_text(ghost)
-    set_profile(admin, 4, extra="software:\n  ghost: present\n")
+    want_parameter(admin, 4, extra="software:\n  ghost: present\n")
     done = admin.json("rollout", "--all", "--yes", expect=3)["rollout"]
     assert (done["state"], done["counts"]) == ("stopped", {"failed": 1})
     assert "1 of 1 devices failed in ring pilot" in done["reason"]
-    assert sorted(on_laptops(admin).values()) == ["kernel.panic = 3"] * 4 + ["kernel.panic = 4"]
-    set_profile(admin, 4)
+    assert sorted(parameters(admin).values()) == [3, 3, 3, 3, 4]
+    want_parameter(admin, 4)
     admin.mvpc("rollout", "--all", "--yes")
-    assert on_laptops(admin) == everywhere(4)
+    assert parameters(admin) == everywhere(admin, 4)
 
 
 def test_a_laptop_that_comes_back_is_served_by_watch(admin: Admin):
     admin.mvpc("lab", "off", "lab-03")
-    set_profile(admin, 5)
+    want_parameter(admin, 5)
     done = admin.json("rollout", "--all", "--yes")["rollout"]
     assert (done["state"], done["counts"]) == ("done", {"changed": 4, "unreachable": 1})
     assert "1 laptop waiting, 0 back" in admin.mvpc("rollout", "watch", "--once")
     admin.mvpc("lab", "on", "lab-03")
-    set_profile(admin, 6)  # what is newest is what it gets
+    want_parameter(admin, 6)  # what is newest is what it gets
     admin.mvpc("rollout", "watch", "--once")
     assert "kernel.panic = 6" in admin.on("lab-03", "cat /etc/sysctl.d/60-mvpc.conf")
     assert "0 laptops waiting" in admin.mvpc("rollout", "watch", "--once")
@@ -116,7 +101,7 @@ def test_a_laptop_that_comes_back_is_served_by_watch(admin: Admin):
 
 
 def test_the_second_admin_is_told_who_is_at_work(admin: Admin):
-    set_profile(admin, 7)
+    want_parameter(admin, 7)
     before = newest(admin)["id"]
     # Whoever holds the lock of a laptop keeps the first rollout at work for as long.
     admin.on("lab-01", "sudo systemd-run --quiet --unit=holder flock /var/lib/mvpc/lock sleep infinity")
@@ -128,20 +113,20 @@ def test_the_second_admin_is_told_who_is_at_work(admin: Admin):
         admin.on("lab-01", "sudo systemctl stop holder")
     assert f"locked by rollout {number} of root since" in said
     assert first.wait(timeout=120) == 0
-    assert on_laptops(admin) == everywhere(7)
+    assert parameters(admin) == everywhere(admin, 7)
 
 
 def test_a_paused_rollout_rests_and_is_carried_on(admin: Admin):
     config = admin.root / "mvpc.toml"
     ring = '[[rollout.ring]]\nname = "ring-{0}"\npercent = {0}\n'
     config.write_text(config.read_text() + "".join(ring.format(share) for share in (20, 40, 60, 80, 100)))
-    set_profile(admin, 8)
+    want_parameter(admin, 8)
     before = newest(admin)["id"]
     first = admin.begin("rollout", "--all", "--yes")
     number = wait_until_running(admin, before)
     admin.mvpc("rollout", "pause", str(number))
     assert first.wait(timeout=120) == 5
     assert newest(admin)["state"] == "paused"
-    assert sorted(on_laptops(admin).values()) != sorted(everywhere(8).values())
+    assert sorted(parameters(admin).values()) != sorted(everywhere(admin, 8).values())
     admin.mvpc("rollout", "resume", str(number))
-    assert on_laptops(admin) == everywhere(8)
+    assert parameters(admin) == everywhere(admin, 8)
