@@ -143,12 +143,15 @@ class Admin:
         with (self.root / "mvpc.toml").open("a") as config:
             config.write('[identity]\npassphrase_file = "passphrase"\n')
 
+    def token(self, laptop: str) -> str:
+        """A new enrolment token for a laptop."""
+        return str(self.json("device", "token", laptop)["token"])
+
     def enrol(self, laptop: str, *, on: Callable[[str], str] | None = None) -> None:
         """Enrol a laptop; `on` runs a command there. The first attempt lets it make its key and show its words."""
         for words in ("zoo zoo zoo zoo zoo zoo", ""):
-            token = str(self.json("device", "token", laptop)["token"])
             shown = words or (on or partial(self.on, laptop))("head -n 1 /run/mvpc/enrolment").strip()
-            answer = f"{token}\n"
+            answer = f"{self.token(laptop)}\n"
             self.mvpc("device", "enroll", laptop, "--words", shown, answer=answer, expect=1 if words else 0)
 
     def on_all(self, command: str, *, check: bool = True) -> dict[str, str]:
@@ -178,6 +181,27 @@ class Admin:
         )
         assert done.returncode == 0 or not check, f"{laptop}: {command}: {done.stderr}"
         return done.stdout
+
+    def packages(self) -> dict[str, dict[str, str]]:
+        """Laptop -> installed package -> version, as the laptop's own dpkg says."""
+        said = self.on_all("dpkg-query -Wf '${db:Status-Status} ${Package} ${Version}\\n'")
+        rows = {laptop: [line.split() for line in text.splitlines()] for laptop, text in said.items()}
+        return {laptop: {row[1]: row[2] for row in each if row[0] == "installed"} for laptop, each in rows.items()}
+
+    def outsider(self, laptop: str, *options: str, key: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Log in as somebody who has only mvpc's key, or another, and believes only the authority of host certificates.
+
+        It asks for the hostname. `options` are those of ssh_config(5).
+        """
+        known = self.root / "known-authority"
+        known.write_text(self.mvpc("ca", "export", "ssh-hosts", "--known-hosts"))
+        [address] = [each["address"] for each in self.json("device", "list")["devices"] if each["hostname"] == laptop]
+        fixed = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}"]
+        fixed += ["GlobalKnownHostsFile=none", f"HostKeyAlias={laptop}", "IdentitiesOnly=yes", "ConnectTimeout=20"]
+        flags = [part for option in (*fixed, *options) for part in ("-o", option)]
+        login = ["-i", str(key or self.root / ".mvpc/ssh/id_ecdsa"), f"mvpc-admin@{address}", "hostname"]
+        argv = ["ssh", "-F", "none", *flags, *login]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
 
     def machine(self, laptop: str) -> Machine:
         """A laptop of this person's lab, in the hands of a test."""

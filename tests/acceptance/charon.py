@@ -96,11 +96,6 @@ def installed(admin: Admin, laptop: str) -> Charon:
     return Charon(admin.machine(laptop).lab.home / f"laptops/{laptop}/root")
 
 
-def enrol(admin: Admin, laptop: str) -> None:
-    """Enrol a laptop that nobody sees."""
-    admin.enrol(laptop)
-
-
 def hand_over(admin: Admin, gateway: Charon) -> str:
     """Let mvpc write the gateway's files and give them to the gateway; what mvpc said."""
     said = admin.mvpc("vpn", "gateway", "-o", "known-gateway")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+
+from tests.serving import serving
 
 PACKAGE, COMPANION = "mvpc-hello", "mvpc-hello-data"
 """A program that prints its version, and data of the same source that it needs in exactly the same version."""
@@ -92,19 +93,9 @@ class Repository:
         return f"{control}Filename: ./{file.name}\nSize: {len(data)}\nSHA256: {_sum(data)}\n"
 
 
-@contextmanager
-def served(folder: Path, address: str, port: int) -> Iterator[str]:
+def served(folder: Path, address: str, port: int) -> AbstractContextManager[str]:
     """The folder over HTTP, on an address of this machine."""
-    handler = partial(_Quiet, directory=str(folder))
-    server = ThreadingHTTPServer((address, port), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://{address}:{port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(partial(_Quiet, directory=str(folder)), address, port)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -45,23 +45,6 @@ def inside(admin: Admin) -> Path:
     return admin.lab.home / "laptops/lab-01/root"
 
 
-def outsider(admin: Admin, *options: str, key: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Log in with the system's ssh, believing only the authority of host certificates."""
-    known = admin.root / "known-authority"
-    known.write_text(admin.mvpc("ca", "export", "ssh-hosts", "--known-hosts"))
-    fixed = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=none"]
-    fixed += ["HostKeyAlias=lab-01", "IdentitiesOnly=yes", "ConnectTimeout=5", *options]
-    flags = [part for option in fixed for part in ("-o", option)]
-    login = ["-i", str(key or admin.root / ".mvpc/ssh/id_ecdsa"), f"mvpc-admin@{admin.addresses['lab-01']}", "hostname"]
-    return subprocess.run(
-        ["ssh", "-F", "none", *flags, *login], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def a_token(admin: Admin) -> str:
-    return str(admin.json("device", "token", "lab-01")["token"])
-
-
 def history(admin: Admin) -> str:
     return str(admin.json("device", "show", "lab-01")["history"])
 
@@ -69,18 +52,18 @@ def history(admin: Admin) -> str:
 def test_before_it_is_enrolled_an_outsider_does_not_know_it(admin: Admin):
     admin.mvpc("device", "token", "lab-01", expect=1)
     admin.mvpc("ca", "init", "--name", "MV")
-    assert "Host key verification failed" in outsider(admin).stderr
+    assert "Host key verification failed" in admin.outsider("lab-01").stderr
 
 
 def test_a_wrong_token_is_refused_and_recorded(admin: Admin):
-    a_token(admin)
+    admin.token("lab-01")
     said = admin.mvpc("device", "enroll", "lab-01", answer="aaaa-bbbb\n", expect=1)
     assert "the token is not the one that was made for it" in said
     assert "refused: the token is not the one" in history(admin)
 
 
 def test_a_swapped_host_key_is_refused_and_recorded_before_the_token_is_used(admin: Admin):
-    token = a_token(admin)
+    token = admin.token("lab-01")
     admin.mvpc("device", "set", "lab-01", f"host_key={a_strange_key(admin)}")
     said = admin.mvpc("device", "enroll", "lab-01", answer=f"{token}\n", expect=1)
     assert "not the laptop we know" in said
@@ -93,13 +76,13 @@ def test_a_swapped_host_key_is_refused_and_recorded_before_the_token_is_used(adm
 
 def test_other_words_than_on_its_screen_are_refused(admin: Admin):
     words = "zoo zoo zoo zoo zoo zoo"
-    said = admin.mvpc("device", "enroll", "lab-01", "--words", words, answer=f"{a_token(admin)}\n", expect=1)
+    said = admin.mvpc("device", "enroll", "lab-01", "--words", words, answer=f"{admin.token('lab-01')}\n", expect=1)
     assert "the words on its screen are not those" in said
     assert "no such file" in admin.on("lab-01", "ls /etc/mvpc/pki/device.pem 2>&1", check=False).lower()
 
 
 def test_with_a_token_and_the_words_on_its_screen_it_is_enrolled(admin: Admin):
-    token = a_token(admin)
+    token = admin.token("lab-01")
     words = admin.on("lab-01", "head -n 1 /run/mvpc/enrolment").strip()
     said = admin.mvpc("device", "enroll", "lab-01", "--words", words, answer=f"{token}\n")
     assert "lab-01 is enrolled" in said
@@ -126,7 +109,7 @@ def test_certificate_and_key_belong_together_and_the_key_is_its_own(admin: Admin
 
 
 def test_an_outsider_who_trusts_only_the_authority_logs_in(admin: Admin):
-    done = outsider(admin)
+    done = admin.outsider("lab-01")
     assert (done.returncode, done.stdout.strip()) == (0, "lab-01"), done.stderr
 
 
@@ -147,9 +130,9 @@ def a_strange_key(admin: Admin) -> str:
 
 def test_a_person_logs_in_by_a_certificate_for_the_day_and_not_without(admin: Admin):
     key = admin.root / "strange"
-    assert "Permission denied" in outsider(admin, key=key).stderr
+    assert "Permission denied" in admin.outsider("lab-01", key=key).stderr
     admin.mvpc("ca", "sign-user", f"{key}.pub")
-    done = outsider(admin, key=key)
+    done = admin.outsider("lab-01", key=key)
     assert (done.returncode, done.stdout.strip()) == (0, "lab-01"), done.stderr
 
 
@@ -189,7 +172,7 @@ def test_a_lost_laptop_is_in_both_lists_and_no_outsider_believes_it(admin: Admin
         check=False,
     )
     assert "certificate revoked" in checked.stdout + checked.stderr
-    refused = outsider(admin, f"RevokedHostKeys={published / 'ssh-hosts.krl'}")
+    refused = admin.outsider("lab-01", f"RevokedHostKeys={published / 'ssh-hosts.krl'}")
     assert (refused.returncode, "revoked" in refused.stderr) == (255, True), refused.stderr
     assert "state lost" in admin.mvpc("status", "lab-01")
     assert admin.json("rollout", "--device", "lab-01", "--yes")["plan"]["changes"] == []

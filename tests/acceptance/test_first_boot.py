@@ -109,10 +109,6 @@ def leave_token(admin: Admin, token: str) -> None:
     file.write_text(f"{token}\n")
 
 
-def a_token(admin: Admin) -> str:
-    return str(admin.json("device", "token", "lab-01")["token"])
-
-
 def in_inventory(admin: Admin) -> dict[str, str]:
     (found,) = (each for each in admin.json("device", "list")["devices"] if each["hostname"] == "lab-01")
     return dict(found)
@@ -137,7 +133,7 @@ def words_on_screen(admin: Admin) -> str:
 
 def test_a_new_laptop_gives_its_token_to_no_false_controller(admin: Admin, desk: Desk):
     admin.mvpc("lab", "off", "lab-01")
-    as_imaged(admin, desk, a_token(admin))
+    as_imaged(admin, desk, admin.token("lab-01"))
     desk.open("false")
     admin.mvpc("lab", "on", "lab-01")
     assert "Its serial number: LAB01" in wait_for(admin, "Host key verification failed")
@@ -166,7 +162,7 @@ def test_other_words_than_on_its_screen_send_it_away(admin: Admin):
 
 def test_with_the_words_on_its_screen_it_is_enrolled(admin: Admin, desk: Desk):
     admin.mvpc("lab", "off", "lab-01")
-    leave_token(admin, a_token(admin))
+    leave_token(admin, admin.token("lab-01"))
     before = screen(admin).count("compare it at the controller")
     admin.mvpc("lab", "on", "lab-01")
     wait_for_again(admin, "compare it at the controller", before)

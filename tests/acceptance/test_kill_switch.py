@@ -19,7 +19,7 @@ import pytest
 
 from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
 from tests.acceptance.certificates import Certificate, authority, issue
-from tests.acceptance.charon import Charon, a_gateway, enrol, hand_over, installed, with_vpn
+from tests.acceptance.charon import Charon, a_gateway, hand_over, installed, with_vpn
 from tests.acceptance.uplink import Packet, Uplink
 
 pytestmark = NEEDS_LAB
@@ -107,7 +107,7 @@ def laptop(admin: Admin, authorities: dict[str, Certificate]) -> Charon:
     made.carry_esp()
     made.put("/etc/systemd/system/mvpc-kill.service.d/userland.conf", USERLAND.encode())
     made.succeed("useradd", "--create-home", "person")
-    enrol(admin, "lab-01")
+    admin.enrol("lab-01")
     plug_in(made)
     return made
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
 from tests.acceptance.certificates import Certificate, authority, issue
+from tests.serving import serving
 
 pytestmark = NEEDS_LAB
 
@@ -68,22 +67,10 @@ class Service(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def serving(certificate: Certificate, *, status: int = 200) -> Iterator[None]:
+def service(certificate: Certificate, *, status: int = 200) -> AbstractContextManager[str]:
     """The service, on the controller's side of the lab's network."""
     Service.status = status
-    server = ThreadingHTTPServer((CONTROLLER, PORT), Service)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate.certificate, certificate.key)
-    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(Service, CONTROLLER, PORT, certificate=certificate)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +112,7 @@ def asked(admin: Admin) -> str:
 def test_a_reachable_service_is_told_as_such_with_the_internal_authority_of_the_profile(
     admin: Admin, good: Certificate
 ):
-    with serving(good):
+    with service(good):
         screen = asked(admin)
     assert "Akte reachable (asked just now)" in screen
     assert "Cloud NOT reachable since " in screen
@@ -141,7 +128,7 @@ def test_the_records_say_it_without_asking_again(admin: Admin):
 
 
 def test_a_service_that_answers_badly_is_told_with_its_answer(admin: Admin, good: Certificate):
-    with serving(good, status=503):
+    with service(good, status=503):
         assert ": answered 503 (asked just now)" in asked(admin)
 
 
@@ -155,14 +142,14 @@ def test_a_stopped_service_keeps_the_time_since_which_it_is_away(admin: Admin):
 
 def test_a_certificate_of_another_authority_is_not_trusted(admin: Admin, pki: Path):
     wrong = issue(authority(pki, "theirs"), pki, "wrong", usage="serverAuth", subject=CONTROLLER)
-    with serving(wrong):
+    with service(wrong):
         screen = asked(admin)
     assert "Akte NOT reachable since " in screen
     assert ": certificate not trusted (" in screen
 
 
 def test_asking_for_software_asks_for_services_too(admin: Admin, good: Certificate):
-    with serving(good):
+    with service(good):
         told = admin.json("software", "ask", "--device", "lab-01")
     assert {each["product"]: each["error"][:27] for each in told["failed"]} == {
         "cloud-nowhere": "not reachable: name unknown"

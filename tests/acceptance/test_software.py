@@ -91,13 +91,6 @@ def ask(admin: Admin, program: str, *arguments: str) -> Any:
     return json.loads(admin.on(OFFICE, shlex.join(["python3", program, *arguments])).splitlines()[-1])
 
 
-def dpkg(admin: Admin) -> dict[str, dict[str, str]]:
-    """Laptop -> installed package -> version, as the laptop's own dpkg says."""
-    said = admin.on_all("dpkg-query -Wf '${db:Status-Status} ${Package} ${Version}\\n'")
-    rows = {laptop: [line.split() for line in text.splitlines()] for laptop, text in said.items()}
-    return {laptop: {row[1]: row[2] for row in each if row[0] == "installed"} for laptop, each in rows.items()}
-
-
 def version_of(product: Product, there: Mapping[str, str]) -> str:
     """The version of a product on a laptop whose dpkg says this; empty when it is not there."""
     assert isinstance(product, PackagedProduct)
@@ -135,7 +128,7 @@ def test_every_product_works_as_its_catalogue_file_says(admin: Admin):
 
 
 def test_the_report_agrees_with_dpkg_product_for_product(admin: Admin):
-    there, catalogue = dpkg(admin), load_catalogue(admin.root)
+    there, catalogue = admin.packages(), load_catalogue(admin.root)
     found = {each["product"]: each for each in admin.json("software", "report")["products"]}
     assert found.keys() == set().union(*STACKS.values())
     for name, figures in found.items():
@@ -148,7 +141,7 @@ def test_the_report_agrees_with_dpkg_product_for_product(admin: Admin):
 
 
 def test_the_spreadsheet_agrees_with_dpkg_laptop_for_laptop(admin: Admin):
-    there, catalogue = dpkg(admin), load_catalogue(admin.root)
+    there, catalogue = admin.packages(), load_catalogue(admin.root)
     admin.mvpc("software", "report", "--format", "csv", "-o", "report.csv")
     with (admin.root / "report.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=";"))
@@ -244,7 +237,7 @@ def test_another_pdf_tool_takes_the_place_of_the_first_in_one_ressort_and_files_
     done = admin.json("rollout", "--all", "--rings", "broad=100", "--yes")
     assert {change["device"] for change in done["plan"]["changes"]} == {*TAX}
     assert (done["rollout"]["counts"], done["rollout"]["verified"]) == ({"changed": 2}, 2)
-    there = dpkg(admin)
+    there = admin.packages()
     for laptop in TAX:
         assert "mupdf" in there[laptop]
         assert "xpdf" not in there[laptop]
@@ -261,7 +254,7 @@ def test_the_report_tells_the_exchange_once_laptops_were_asked_again(admin: Admi
     failed = admin.json("software", "ask", "--ressort", "fm")["failed"]
     assert {each["product"] for each in failed} == {"e-akte"}
     found = {each["product"]: each for each in admin.json("software", "report")["products"]}
-    there = dpkg(admin)
+    there = admin.packages()
     assert found["mupdf"]["installed"] == {there["lab-01"]["mupdf"]: 2}
     assert found["xpdf"]["installed"] == {there[OFFICE]["xpdf"]: 1}
     assert (found["mupdf"]["working"], found["xpdf"]["unchosen"]) == (1, 0)

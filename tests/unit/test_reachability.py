@@ -8,10 +8,8 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from mvpc.model import Reachability
 from mvpc.settings import Settings
 from mvpc.software import ServiceQuestion, service_questions
 from tests.acceptance.certificates import Certificate, authority, issue
+from tests.serving import serving
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -43,22 +42,9 @@ class Answering(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def serving(certificate: Certificate | None = None) -> Iterator[str]:
+def service(certificate: Certificate | None = None) -> AbstractContextManager[str]:
     """A web server on this machine; its address without the path."""
-    server = ThreadingHTTPServer(("localhost", 0), Answering)
-    if certificate:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate.certificate, certificate.key)
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"{'https' if certificate else 'http'}://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(Answering, "localhost", certificate=certificate)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +70,7 @@ def asked(url: str, **fields: Any) -> tuple[str, str]:
 
 
 def test_a_service_with_a_certificate_of_our_authority_is_reachable(folder: Path, ours: Certificate):
-    with serving(issue(ours, folder, "good", usage="serverAuth", subject="localhost")) as address:
+    with service(issue(ours, folder, "good", usage="serverAuth", subject="localhost")) as address:
         assert asked(f"{address}/200", certificates=(str(ours.certificate),)) == ("reachable", "")
 
 
@@ -97,36 +83,36 @@ def test_a_certificate_without_key_identifiers_is_as_good_as_it_is_for_browsers(
 
 
 def test_a_redirection_is_an_answer_and_is_not_followed():
-    with serving() as address:
+    with service() as address:
         assert asked(f"{address}/302?to=500") == ("reachable", "")
 
 
 def test_another_status_code_is_told():
-    with serving() as address:
+    with service() as address:
         assert asked(f"{address}/503") == ("status", "503")
 
 
 def test_a_certificate_of_another_authority_is_not_trusted(folder: Path, ours: Certificate):
     theirs = authority(folder, "theirs")
-    with serving(issue(theirs, folder, "bad", usage="serverAuth", subject="localhost")) as address:
+    with service(issue(theirs, folder, "bad", usage="serverAuth", subject="localhost")) as address:
         state, detail = asked(f"{address}/200", certificates=(str(ours.certificate),))
     assert (state, detail) == ("untrusted", "unable to get local issuer certificate")
 
 
 def test_a_certificate_for_another_name_is_not_trusted(folder: Path, ours: Certificate):
-    with serving(issue(ours, folder, "other", usage="serverAuth", subject="other.mv.example")) as address:
+    with service(issue(ours, folder, "other", usage="serverAuth", subject="other.mv.example")) as address:
         state, detail = asked(f"{address}/200", certificates=(str(ours.certificate),))
     assert (state, detail[:17]) == ("untrusted", "Hostname mismatch")
 
 
 def test_a_laptop_without_the_certificate_of_the_authority_says_which_file_it_lacks(folder: Path, ours: Certificate):
-    with serving(issue(ours, folder, "good", usage="serverAuth", subject="localhost")) as address:
+    with service(issue(ours, folder, "good", usage="serverAuth", subject="localhost")) as address:
         said = asked(f"{address}/200", certificates=("/etc/mvpc/pki/no-such.pem",))
     assert said == ("untrusted", "/etc/mvpc/pki/no-such.pem is not on the laptop")
 
 
 def test_a_stopped_service_is_one_where_nobody_listens():
-    with serving() as address:
+    with service() as address:
         pass
     assert asked(f"{address}/200") == ("refused", "")
 
@@ -138,7 +124,7 @@ def test_a_service_that_hangs_is_given_up_after_its_time():
 
 
 def test_what_speaks_no_tls_is_no_proper_answer():
-    with serving() as address:
+    with service() as address:
         assert asked(f"{address.replace('http', 'https')}/200") == ("broken", "wrong version number")
 
 
@@ -164,7 +150,7 @@ def test_a_service_that_wants_the_certificate_of_a_card_is_there():
 
 
 def test_all_services_are_asked_by_one_program_and_one_that_hangs_costs_the_others_nothing():
-    with serving() as address, socket.create_server(("localhost", 0)) as silent:
+    with service() as address, socket.create_server(("localhost", 0)) as silent:
         questions = (
             question(f"{address}/200"),
             question(f"http://localhost:{silent.getsockname()[1]}/", product="cloud", seconds=1),
