@@ -119,6 +119,8 @@ class MemoryRecorder:
     probes: list[Probe] = field(default_factory=list)
     verified: list[str] = field(default_factory=list)
     rings: list[int] = field(default_factory=list)
+    resumed: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    """Rollouts that were carried on, with the laptops that they took again."""
     wish: RolloutState | None = None
     """What somebody wishes once the first ring has begun."""
     postponed: list[tuple[int, datetime]] = field(default_factory=list)
@@ -142,7 +144,8 @@ class MemoryRecorder:
         self.verified.extend(devices)
 
     def resume_rollout(self, rollout: int, *, devices: Sequence[str], actor: str) -> None:
-        """Nothing is locked here."""
+        """Remember who was taken again."""
+        self.resumed.append((rollout, tuple(devices)))
 
     def keep_alive(self, rollout: int) -> AbstractContextManager[None]:
         """Nothing dies here."""

@@ -289,6 +289,13 @@ def test_a_resumed_rollout_begins_at_its_ring_and_leaves_out_what_is_proved():
     assert (touched(runner), rollout.number) == (["nb-3"], 9)
 
 
+def test_a_resumed_rollout_takes_again_the_laptops_that_are_left_and_no_new_number():
+    recorder = MemoryRecorder()
+    made = in_rings(ring("pilot", "nb-1"), ring("broad", "nb-2", "nb-3"))
+    roll_out(replace(made, resume=9, first_ring=1), seams(recorder=recorder))
+    assert (recorder.resumed, recorder.plans) == ([(9, ("nb-2", "nb-3"))], [])
+
+
 # --- who watches -----------------------------------------------------------------------------
 
 
