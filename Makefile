@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2 openssl
 GATEWAY_PACKAGES := wireguard-go wireguard-tools dnsmasq-base \
   charon-systemd strongswan-swanctl libstrongswan-standard-plugins libcharon-extra-plugins
-VM_PACKAGES := qemu-system-x86 e2fsprogs hostapd
+VM_PACKAGES := qemu-system-x86 e2fsprogs hostapd swtpm
 TEST_PACKAGES := openssh-server sudo nftables qrencode zbar-tools
 # Laptops mostly wait, for a network or a timer, so more files than cores are tested at a time; those with laptops first.
 WORKERS := 3

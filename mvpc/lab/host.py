@@ -23,7 +23,7 @@ PACKAGE_OF_TOOL: Mapping[Part, Mapping[str, str]] = {
         "sysctl": "procps",
         "systemd-nspawn": "systemd-container",
     },
-    "vm": {"qemu-system-x86_64": "qemu-system-x86", "mkfs.ext4": "e2fsprogs"},
+    "vm": {"qemu-system-x86_64": "qemu-system-x86", "mkfs.ext4": "e2fsprogs", "swtpm": "swtpm"},
     "gateway": {
         "wireguard-go": "wireguard-go",
         "wg": "wireguard-tools",

@@ -1,6 +1,7 @@
 """A laptop as a virtual machine: a kernel of its own, for Wi-Fi, WireGuard and IPsec that the controller's may lack.
 
 QEMU runs it without KVM, since a controller is often a virtual machine itself: a boot takes about half a minute.
+It has a TPM 2.0 of its own, which swtpm plays.
 """
 
 from __future__ import annotations
@@ -26,6 +27,15 @@ BOOT_S = 900
 MEMORY_MB = 1024
 DISK_GB = 8
 MKFS_S = 300
+
+_WITH_TPM = """\
+rm -f "$1/socket"
+swtpm socket --tpm2 --tpmstate dir="$1" --ctrl type=unixio,path="$1/socket",mode=0600 --terminate &
+for _ in $(seq 100); do [ -S "$1/socket" ] && break; sleep 0.1; done
+shift
+exec "$@"
+"""
+"""QEMU takes the place of this shell. swtpm(8) ends when QEMU does, at the latest with their session."""
 
 
 def insert_disk(case: Case, laptop: Laptop, network: Network, furnish: Callable[[Path], None]) -> None:
@@ -60,7 +70,9 @@ def switch_on(case: Case, laptop: Laptop, network: Network, journal: Journal) ->
     def note(pid: int) -> None:
         journal.note(Made(Kind.PROCESS, str(pid), laptop.hostname, process.identity(pid)))
 
-    pid = process.start(arguments(case, laptop, network), log=case.console, before=note)
+    _tpm(case).mkdir(mode=0o700, exist_ok=True)
+    argv = ["sh", "-c", _WITH_TPM, "sh", str(_tpm(case)), *arguments(case, laptop, network)]
+    pid = process.start(argv, log=case.console, before=note)
     wait_for_ssh(case, laptop, pid, within_s=BOOT_S)
     return replace(laptop, pid=pid, host_key=read_host_key(laptop, _told_key(case)))
 
@@ -79,6 +91,8 @@ def arguments(case: Case, laptop: Laptop, network: Network) -> list[str]:
         *("-netdev", f"tap,id=lab,ifname={network.cable(laptop.address)},script=no,downscript=no"),
         *("-device", f"virtio-net-pci,netdev=lab,mac={network.hardware_address(laptop.address)},romfile="),
         *("-device", "virtio-rng-pci"),
+        *("-chardev", f"socket,id=tpm,path={_tpm(case)}/socket"),
+        *("-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm"),
         *("-chardev", f"file,id=console,path={case.console},append=on", "-serial", "chardev:console"),
         *("-chardev", f"file,id=key,path={_told_key(case)}", "-serial", "chardev:key"),
     ]
@@ -104,6 +118,11 @@ def kernel_of(laptop: Laptop) -> tuple[Path, Path]:
 
 def _disk(case: Case) -> Path:
     return case.folder / "disk.raw"
+
+
+def _tpm(case: Case) -> Path:
+    """What the laptop's TPM keeps, over all boots."""
+    return case.folder / "tpm"
 
 
 def _told_key(case: Case) -> Path:
