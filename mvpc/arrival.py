@@ -13,9 +13,9 @@ from typing import Protocol
 
 from mvpc.device.enrolment import KeyRequest
 from mvpc.editions import CertificateRules
-from mvpc.enrolment import Applicant, Recorder, check_permission, check_service, key_of, recorded, refused
+from mvpc.enrolment import Applicant, Recorder, check_permission, check_place, check_service, key_of, recorded, refused
 from mvpc.identity.ssh import read_public_key
-from mvpc.model import Arrival, Device
+from mvpc.model import Arrival, Device, TpmRule
 
 
 class ArrivalRecorder(Recorder, Protocol):
@@ -31,6 +31,7 @@ class Desk:
 
     recorder: ArrivalRecorder
     rules: CertificateRules
+    tpm: TpmRule
     others: Iterable[Device]
     """The whole inventory: no two laptops have one host key."""
     now: Callable[[], datetime]
@@ -48,6 +49,7 @@ def arrive(applicant: Applicant, asked: KeyRequest, *, host_key: str, address: s
     with recorded(device, desk.recorder, now=desk.now):
         check_permission(applicant, asked, desk.recorder, now=desk.now())
         key_of(applicant, asked.request, asked.serial, desk.rules)
+        check_place(device, asked.no_tpm, desk.tpm)
         try:
             read_public_key(host_key, desk.rules)
         except ValueError as error:
@@ -62,6 +64,7 @@ def arrive(applicant: Applicant, asked: KeyRequest, *, host_key: str, address: s
         host_key=host_key,
         address=address,
         at=desk.now(),
+        no_tpm=asked.no_tpm,
     )
     desk.recorder.keep_arrival(arrival)
     return arrival

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from mvpc.errors import MvpcError
 from mvpc.identity.keys import PublicKey, fingerprint
 from mvpc.identity.requests import read_request
 from mvpc.identity.tokens import refusal
-from mvpc.model import ROLLED_OUT_STATES, Arrival, Certificate, Device, Token
+from mvpc.model import ROLLED_OUT_STATES, Arrival, Certificate, Device, Token, TpmRule
 from mvpc.secret import Secret
 
 
@@ -93,6 +93,7 @@ class Seams:
     ssh_hosts: HostSigner
     recorder: Recorder
     rules: CertificateRules
+    tpm: TpmRule
     now: Callable[[], datetime]
 
 
@@ -112,8 +113,9 @@ def enrol(applicant: Applicant, seams: Seams, ask: Callable[[Device], KeyRequest
         asked = ask(device)
         check_permission(applicant, asked, seams.recorder, now=seams.now())
         key = key_of(applicant, asked.request, device.hostname, seams.rules)
+        check_place(device, asked.no_tpm, seams.tpm)
         _compare(device, key, seams)
-    _issue(applicant, key, host, seams)
+    _issue(applicant, key, host, seams, in_tpm=not asked.no_tpm)
     return asked
 
 
@@ -129,8 +131,9 @@ def enrol_arrived(applicant: Applicant, arrival: Arrival, seams: Seams) -> None:
     host = _host_certificate(device, seams)
     with recorded(device, seams.recorder, now=seams.now):
         key = key_of(applicant, arrival.request, arrival.serial, seams.rules)
+        check_place(device, arrival.no_tpm, seams.tpm)
         _compare(device, key, seams)
-    _issue(applicant, key, host, seams)
+    _issue(applicant, key, host, seams, in_tpm=not arrival.no_tpm)
 
 
 def check_service(device: Device) -> None:
@@ -166,6 +169,12 @@ def key_of(applicant: Applicant, request: str, name: str, rules: CertificateRule
     return key
 
 
+def check_place(device: Device, no_tpm: str, rule: TpmRule) -> None:
+    """Refuse a key in a file where it must be in a TPM; raises EnrolmentError. `no_tpm` is the laptop's own reason."""
+    if rule is TpmRule.REQUIRE and no_tpm:
+        raise refused(device, f"its key is in a file and must be in a TPM ([identity] tpm in mvpc.toml): {no_tpm}")
+
+
 def refused(device: Device, reason: str) -> EnrolmentError:
     """The error that says so, with the next step."""
     hint = f"Find out why. Then, with a new token: mvpc device token {device.hostname}"
@@ -199,9 +208,9 @@ def _compare(device: Device, key: PublicKey, seams: Seams) -> None:
         raise refused(device, "the words on its screen are not those of the key that arrived")
 
 
-def _issue(applicant: Applicant, key: PublicKey, host: Certificate, seams: Seams) -> None:
+def _issue(applicant: Applicant, key: PublicKey, host: Certificate, seams: Seams, *, in_tpm: bool) -> None:
     now = seams.now()
-    certificates = [seams.devices.issue(applicant.device, key, now=now), host]
+    certificates = [replace(seams.devices.issue(applicant.device, key, now=now), in_tpm=in_tpm), host]
     old = [each for each in applicant.issued if not each.revoked_at]
     seams.recorder.revoke(old, REPLACED, at=now)
     seams.recorder.record(certificates, at=now, action="enrol")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from mvpc.chances import Chances, read_chances
 from mvpc.editions import editions
 from mvpc.errors import InputError, Problem
-from mvpc.model import Ring
+from mvpc.model import Ring, TpmRule
 from mvpc.ringconfig import read_rings
 from mvpc.rings import DEFAULT_RINGS
 from mvpc.schedule import Limits, default_problems
@@ -22,7 +22,7 @@ _KEYS: dict[str, dict[str, type]] = {
     "ssh": {"user": str, "port": int, "key": str},
     "state": {"folder": str},
     "organisation": {"operator": str},
-    "identity": {"crypto": str, "passphrase_file": str, "publish": str, "publish_hook": str, "crl_url": str},
+    "identity": dict.fromkeys(("crypto", "tpm", "passphrase_file", "publish", "publish_hook", "crl_url"), str),
     "lab": {"home": str, "bridge": str, "addresses": str},
     "rollout": {
         "approve_above": int,
@@ -62,6 +62,8 @@ class Project:
     """The IANA time zone of windows and dates."""
     crypto: str
     """Edition of crypto settings that keys and signatures of certificates follow."""
+    tpm: TpmRule
+    """Whether the keys that laptops make should be in their TPMs."""
     passphrase_file: Path | None
     """File with the passphrase of the certificate authorities; None: it is asked for."""
     publish: Path
@@ -166,6 +168,7 @@ def load_project(root: Path) -> Project:
         limits=_limits(rollout),
         timezone=_timezone(rollout),
         crypto=_edition(identity.get("crypto", editions()[0])),
+        tpm=_tpm_rule(identity.get("tpm", TpmRule.PREFER)),
         passphrase_file=root / Path(passphrase).expanduser() if passphrase else None,
         publish=root / Path(identity["publish"]).expanduser()
         if "publish" in identity and not chances
@@ -213,6 +216,12 @@ def _edition(name: str) -> str:
         hint = f"Known: {', '.join(editions())}"
         raise InputError(f"identity.crypto {name!r} is no edition of crypto settings", where=MARKER, hint=hint)
     return name
+
+
+def _tpm_rule(name: str) -> TpmRule:
+    if name not in set(TpmRule):
+        raise InputError(f"identity.tpm {name!r} is not known", where=MARKER, hint=f"Known: {', '.join(TpmRule)}")
+    return TpmRule(name)
 
 
 def _read(path: Path) -> dict[str, Any]:

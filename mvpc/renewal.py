@@ -7,6 +7,7 @@ identity, which the next rollout brings like any other change. Only enrolment ce
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from mvpc.enrolment import DeviceSigner, HostSigner
@@ -33,7 +34,7 @@ def renewed(
 ) -> list[Certificate]:
     """New certificates for the same keys."""
     return [
-        devices.issue(device, x509.certified_key(old.text), now=now)
+        replace(devices.issue(device, x509.certified_key(old.text), now=now), in_tpm=old.in_tpm)
         if old.kind is CertificateKind.DEVICE
         else ssh_hosts.issue_host(device.hostname, ssh.certified_key(old.text), now=now)
         for device, old in wanted

@@ -83,8 +83,11 @@ def list_certificates(
     if as_json:
         print_json({"certificates": [_data(each) for each in found]})
         return
-    rows = [[each.name, each.kind, each.serial[:16], local(each.not_after), _state(each)] for each in found]
-    print_table(count(len(found), "certificate"), ["name", "kind", "serial", "until", "state"], rows)
+    rows = [
+        [each.name, each.kind, each.serial[:16], local(each.not_after), _state(each), _place_of_key(each)]
+        for each in found
+    ]
+    print_table(count(len(found), "certificate"), ["name", "kind", "serial", "until", "state", "key"], rows)
 
 
 @app.command()
@@ -227,6 +230,13 @@ def _state(found: Certificate) -> str:
     return "due" if now() >= found.due and found.kind is not CertificateKind.SSH_USER else "valid"
 
 
+def _place_of_key(found: Certificate) -> str:
+    """Where a laptop keeps the key of its device certificate, as it says."""
+    if found.kind is not CertificateKind.DEVICE:
+        return ""
+    return "TPM" if found.in_tpm else "file"
+
+
 def _data(found: Certificate) -> dict[str, Any]:
     return {
         "kind": found.kind,
@@ -236,6 +246,7 @@ def _data(found: Certificate) -> dict[str, Any]:
         "not_before": found.not_before.isoformat(),
         "not_after": found.not_after.isoformat(),
         "fingerprint": found.fingerprint,
+        "in_tpm": found.in_tpm,
         "state": _state(found),
         "revoked_at": found.revoked_at.isoformat() if found.revoked_at else None,
         "reason": found.reason,

@@ -47,7 +47,15 @@ def show_waiting(*, as_json: bool) -> None:
     with Reader(project.database) as reader:
         waiting = [each for each in reader.arrivals() if not each.too_old(now())]
     if as_json:
-        data = [{"device": each.device, "address": each.address, "at": each.at.isoformat()} for each in waiting]
+        data = [
+            {
+                "device": each.device,
+                "address": each.address,
+                "at": each.at.isoformat(),
+                "in_tpm": not each.no_tpm,
+            }
+            for each in waiting
+        ]
         print_json({"arrivals": data})
         return
     rows = [[each.device, each.address, local(each.at), f"mvpc device enroll {each.device}"] for each in waiting]
@@ -67,7 +75,7 @@ def _take_down(project: Project, proof: str, address: str) -> Device:
     if device is None or not asked.serial:
         raise NotFoundError("no device with its serial number is in the inventory")
     rules = edition(project.crypto).certificates
-    desk = Desk(recorder=register(project), rules=rules, others=devices, now=now)
+    desk = Desk(recorder=register(project), rules=rules, tpm=project.tpm, others=devices, now=now)
     arrive(applicant_of(project, device, token), asked, host_key=host_key, address=address, desk=desk)
     return device
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from getpass import getpass
 
 import typer
@@ -17,6 +18,7 @@ from mvpc.cli.context import actor, current_project, now, today
 from mvpc.cli.device.changing import change_state
 from mvpc.cli.trust import host_authority
 from mvpc.cli.words import count, local
+from mvpc.device.enrolment import KeyRequest
 from mvpc.enrolment import Applicant, EnrolmentError, Seams, enrol, enrol_arrived
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet
@@ -29,6 +31,7 @@ from mvpc.secret import Secret
 from mvpc.ssh.enrolment import Visitor
 from mvpc.store.read import Reader
 from mvpc.store.write import Store
+from mvpc.text import safe
 
 
 def allow(laptop: str, *, minutes: int, as_json: bool) -> None:
@@ -51,7 +54,7 @@ def allow(laptop: str, *, minutes: int, as_json: bool) -> None:
     say(f"Next, with the laptop in sight: mvpc device enroll {device.hostname}")
 
 
-def enroll(laptop: str, *, words: str) -> None:
+def enroll(laptop: str, *, words: str, new_key: bool) -> None:
     """Enrol one laptop, install what it was given, and let it prove it."""
     project = current_project()
     project.require_real()
@@ -59,10 +62,12 @@ def enroll(laptop: str, *, words: str) -> None:
         device = reader.find(laptop)
         came = next((each for each in reader.arrivals() if each.device == device.hostname), None)
     Fleet(project, on=today()).compile(device)  # what is wrong with its profile is said before a token is used up
-    if came and not came.too_old(now()):
-        device, generation = _enrol_arrived(project, device, came, words), came.generation
+    if came and not came.too_old(now()) and not new_key:
+        device, generation, no_tpm = _enrol_arrived(project, device, came, words), came.generation, came.no_tpm
     else:
-        generation = _enrol_visited(project, device, words)
+        asked = _enrol_visited(project, device, words, new_key=new_key)
+        generation, no_tpm = asked.generation, asked.no_tpm
+    say(f"its key is in a file: {safe(no_tpm)}" if no_tpm else "its key is in its TPM")
     say("certified; installing")
     component = Fleet(project, on=today()).compile(device).bundle.component("identity")
     visitor = visitor_of(project)
@@ -74,12 +79,12 @@ def enroll(laptop: str, *, words: str) -> None:
     )
 
 
-def _enrol_visited(project: Project, device: Device, words: str) -> int:
-    """Enrol a laptop that is asked over SSH; returns the generation of its ledger."""
+def _enrol_visited(project: Project, device: Device, words: str, *, new_key: bool) -> KeyRequest:
+    """Enrol a laptop that is asked over SSH; returns what it asked for."""
     applicant, signers, visitor = applicant_of(project, device, _ask_token()), authorities(project), visitor_of(project)
-    curve, fresh = signers.rules.device_curve, applicant.needs_fresh_key
-    seams = _seams(project, signers, words)
-    return enrol(applicant, seams, lambda found: visitor.ask(found, curve, word_list(), fresh=fresh)).generation
+    ask = partial(visitor.ask, curve=signers.rules.device_curve, words=word_list(), tpm=project.tpm)
+    fresh = new_key or applicant.needs_fresh_key
+    return enrol(applicant, _seams(project, signers, words), partial(ask, fresh=fresh))
 
 
 def _enrol_arrived(project: Project, device: Device, came: Arrival, words: str) -> Device:
@@ -155,6 +160,7 @@ def _seams(project: Project, signers: Authorities, words: str) -> Seams:
         ssh_hosts=signers.ssh_hosts,
         recorder=register(project),
         rules=signers.rules,
+        tpm=project.tpm,
         now=now,
     )
 

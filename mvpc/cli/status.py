@@ -147,7 +147,8 @@ def _certificate(certificates: Sequence[Certificate]) -> str:
     if not certificates:
         return ""
     left = (min(each.not_after for each in certificates) - now()).days
-    return f"certificate {left} d" if left >= 0 else "certificate EXPIRED"
+    place = ", key in TPM" if any(each.in_tpm for each in certificates) else ""
+    return (f"certificate {left} d" if left >= 0 else "certificate EXPIRED") + place
 
 
 def _facts_line(facts: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from mvpc.device import one_text
-from mvpc.device.enrolment import MAX_ANSWER, KeyRequest
+from mvpc.device.enrolment import KEYMAKING, MAX_ANSWER, KeyRequest, key_request
 from mvpc.secret import Secret
 
 PROGRAM = "usr/local/lib/mvpc/enrol.py"
@@ -36,7 +36,7 @@ WantedBy=multi-user.target
 """
 """Until a laptop is enrolled, or a person has given up, nobody is asked to log in on its first screen."""
 
-_QUESTION = {"format": int, "token": str, "request": str, "serial": str, "generation": int}
+_QUESTION = {"format": int, "token": str, "request": str, "serial": str, "generation": int, "no_tpm": str}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,11 +50,13 @@ class DeskAddress:
     """Of the controller, one line: the only one that a new laptop believes."""
     curve: str
     """Of the keys that laptops make, as NIST calls it."""
+    tpm: str
+    """Whether these should be in a TPM: prefer, require, never."""
 
 
 def first_boot_files(desk: DeskAddress, words: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Path below the root of an image -> content and mode; `words` is the list that fingerprints are shown with."""
-    parts = [files("mvpc.device").joinpath(f"{name}.py").read_text("utf-8") for name in ("keymaking", "firstboot")]
+    parts = [files("mvpc.device").joinpath(f"{name}.py").read_text("utf-8") for name in (*KEYMAKING, "firstboot")]
     settings = json.dumps(asdict(desk) | {"words": list(words)})
     text = f"{one_text(parts)}\n\nraise SystemExit(first_boot(json.loads({settings!r})))\n"
     return {PROGRAM: (text, 0o644), UNIT: (_UNIT, 0o644)}
@@ -74,8 +76,7 @@ def read_question(text: str) -> tuple[Secret, KeyRequest]:
         raise ValueError("what it sent is of another format")
     if not data["request"].isascii():
         raise ValueError("its certificate request is not ASCII")
-    asked = KeyRequest(request=data["request"], serial=data["serial"], generation=data["generation"])
-    return Secret(data["token"]), asked
+    return Secret(data["token"]), key_request(data)
 
 
 def answer(*, error: str = "", device: str = "", account: str = "", key: str = "") -> str:

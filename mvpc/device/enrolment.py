@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from mvpc.device import one_text
+from mvpc.text import safe
+
 MAX_ANSWER = 1 << 16
 """Bytes; an answer has about 1 KiB."""
 
-_FIELDS = {"format": int, "request": str, "serial": str, "generation": int, "error": str}
+KEYMAKING = ("keytools", "tpmkey", "keymaking")
+"""The modules that make a laptop's key. Each imports only from those before it."""
+MAX_REASON = 200
+
+_FIELDS = {"format": int, "request": str, "serial": str, "generation": int, "no_tpm": str, "error": str}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,19 +30,22 @@ class KeyRequest:
     serial: str
     generation: int
     """Of its ledger: what is applied next must not be older."""
+    no_tpm: str
+    """Why its key is in no TPM, in its own words; empty when it is in one, as it says."""
 
 
-def enrolment_program(hostname: str, curve: str, words: Sequence[str], *, fresh: bool) -> str:
+def enrolment_program(hostname: str, curve: str, words: Sequence[str], *, tpm: str, fresh: bool) -> str:
     """Source text for `mvpc.device.PYTHON` on a laptop.
 
     Args:
         hostname: the name that the inventory gives it.
         curve: of the key, as NIST calls it.
         words: the list that fingerprints are shown with.
+        tpm: whether the key should be in a TPM, as mvpc.toml says it: prefer, require, never.
         fresh: whether a key that is there already must not be used any more.
     """
-    source = files("mvpc.device").joinpath("keymaking.py").read_text(encoding="utf-8")
-    request = json.dumps({"device": hostname, "curve": curve, "fresh": fresh, "words": list(words)})
+    source = one_text(files("mvpc.device").joinpath(f"{name}.py").read_text(encoding="utf-8") for name in KEYMAKING)
+    request = json.dumps({"device": hostname, "curve": curve, "tpm": tpm, "fresh": fresh, "words": list(words)})
     return f"{source}\n\nraise SystemExit(main(json.loads({request!r})))\n"
 
 
@@ -57,4 +67,14 @@ def parse_key_request(text: str) -> KeyRequest:
         raise ValueError("the answer is of another format")
     if data["error"]:
         raise ValueError(data["error"])
-    return KeyRequest(request=data["request"], serial=data["serial"], generation=data["generation"])
+    return key_request(data)
+
+
+def key_request(data: Mapping[str, Any]) -> KeyRequest:
+    """What a laptop asks for, from fields of the right types."""
+    return KeyRequest(
+        request=data["request"],
+        serial=data["serial"],
+        generation=data["generation"],
+        no_tpm=safe(data["no_tpm"], limit=MAX_REASON),
+    )

@@ -1,7 +1,8 @@
 """What a new laptop does at its first boot: make its key, ask the desk of its controller, show the key, wait.
 
-One text with `keymaking`, which stands before it: Python >= 3.9, standard library, openssl, ssh. It is part of an image
-and runs as root on the console, from mvpc-enrol.service. It holds no secret; the token comes from a person.
+One text with `keytools`, `tpmkey` and `keymaking` before it: Python >= 3.9, standard library, openssl, ssh, where there
+is a TPM also tpm2-tools. It is part of an image and runs as root on the console, from mvpc-enrol.service. It holds no
+secret; the token comes from a person.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mvpc.device.keymaking import PKI, fingerprint, generation, openssl, own_key, serial_number, show
+from mvpc.device.keymaking import PKI, certificate_request, fingerprint, generation, own_key, serial_number, show
 
 LEFT = "etc/mvpc/token"
 """Where whoever images the laptop may put its token; it is removed when it is read."""
@@ -29,8 +30,9 @@ def first_boot(settings: dict[str, Any], root: Path = Path("/")) -> int:
     """Bring this laptop to its desk; 0 when it was enrolled."""
     os.umask(0o077)
     try:
-        key = own_key(root, settings["curve"], fresh=False)
-        answer = accepted(root, settings, question(root, key))
+        key, no_tpm = own_key(root, settings["curve"], tpm=settings["tpm"], fresh=False)
+        say(f"mvpc: its key is in {f'a file: {no_tpm}' if no_tpm else 'its TPM'}")
+        answer = accepted(root, settings, question(root, key) | {"no_tpm": no_tpm})
         let_in(root, answer["account"], answer["key"])
         show(root, answer["device"], fingerprint(key), settings["words"])
         say(f"mvpc: compare it at the controller: mvpc device enroll {answer['device']}")
@@ -45,7 +47,7 @@ def question(root: Path, key: Path) -> dict[str, Any]:
     serial = serial_number(root)
     say(f"mvpc: this laptop is new. Its serial number: {serial or 'unknown, write it to /etc/mvpc/serial'}")
     name = "".join(each if each.isalnum() else "\\" + each for each in serial[:64])
-    request = openssl("req", "-new", "-key", str(key), "-subj", "/CN=" + name).decode()
+    request = certificate_request(key, name)
     return {"format": 1, "request": request, "serial": serial, "generation": generation(root)}
 
 

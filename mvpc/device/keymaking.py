@@ -1,7 +1,8 @@
 """What a laptop does when it is enrolled: make its own key, ask for a certificate, show the key's fingerprint as words.
 
-One text that goes over stdin to `python3 -I -S -` as root, like the converge program: Python >= 3.9, standard library,
-openssl. The last line of stdout is the answer, one JSON object. The private key never leaves the laptop.
+One text with `keytools` and `tpmkey` before it, which goes over stdin to `python3 -I -S -` as root, like the converge
+program: Python >= 3.9, standard library, openssl, where there is a TPM also tpm2-tools. The last line of stdout is the
+answer, one JSON object. The private key never leaves the laptop.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from mvpc.device.keytools import openssl, run
+from mvpc.device.tpmkey import in_tpm, keep_in_tpm, lacking, make_in_tpm, providers, without_parameters
 
 PKI = "etc/mvpc/pki"
 SERIAL_FILE = "etc/mvpc/serial"
@@ -34,12 +38,12 @@ NO_SERIALS = {"", "none", "to be filled by o.e.m.", "system serial number", "def
 def main(request: dict[str, Any], root: Path = Path("/")) -> int:
     """Answer a request on stdout; the exit code is 0 whenever there is an answer."""
     os.umask(0o077)
-    answer: dict[str, Any] = {"format": 1, "request": "", "serial": "", "generation": 0, "error": ""}
+    answer: dict[str, Any] = {"format": 1, "request": "", "serial": "", "generation": 0, "no_tpm": "", "error": ""}
     try:
         answer["serial"] = serial_number(root)
         answer["generation"] = generation(root)
-        key = own_key(root, request["curve"], fresh=request["fresh"])
-        answer["request"] = openssl("req", "-new", "-key", str(key), "-subj", "/CN=" + request["device"]).decode()
+        key, answer["no_tpm"] = own_key(root, request["curve"], tpm=request["tpm"], fresh=request["fresh"])
+        answer["request"] = certificate_request(key, request["device"])
         show(root, request["device"], fingerprint(key), request["words"])
     except (OSError, ValueError) as problem:
         answer["error"] = str(problem)[:300]
@@ -47,29 +51,80 @@ def main(request: dict[str, Any], root: Path = Path("/")) -> int:
     return 0
 
 
-def own_key(root: Path, curve: str, *, fresh: bool) -> Path:
-    """The laptop's private key, which is made when there is none on this curve, or when it must be a new one."""
+def own_key(root: Path, curve: str, *, tpm: str, fresh: bool) -> tuple[Path, str]:
+    """The laptop's private key, and why it is in no TPM; that is empty when it is.
+
+    One is made when there is none that is good, or when it must be a new one.
+
+    Args:
+        root: where the laptop's files are.
+        curve: of the key. A TPM that does not know it makes one on P-256, which every TPM 2.0 knows.
+        tpm: whether the key should be in a TPM: `prefer`, `require`, `never`.
+        fresh: whether a key that is there already must not be used any more.
+
+    Raises:
+        ValueError: it cannot be made, or not in a TPM although it must be.
+    """
     folder = root / PKI
     folder.mkdir(parents=True, exist_ok=True)
     for each in (folder.parent, folder):
         each.chmod(0o755)
     path = folder / "device.key"
-    if fresh or not path.is_file() or OID[curve] not in public_key(path):
-        new = folder / ".device.key.new"
-        new.unlink(missing_ok=True)
-        options = ("-pkeyopt", "ec_paramgen_curve:" + curve, "-pkeyopt", "ec_param_enc:named_curve")
-        openssl("genpkey", "-algorithm", "EC", *options, "-out", str(new))
-        with new.open("rb") as stream:
-            os.fsync(stream.fileno())
-        new.chmod(0o600)
-        new.replace(path)
-    return path
+    good = not fresh and is_good(path, curve)
+    why = "its settings want it in a file" if tpm == "never" else lacking(root)
+    why = why or why_not_in_tpm(path, curve, good=good, stay=tpm == "prefer")
+    if why and tpm == "require":
+        raise ValueError(f"its key must be in a TPM: {why}")
+    if why and (not good or in_tpm(path)):
+        named = ("-pkeyopt", f"ec_paramgen_curve:{curve}", "-pkeyopt", "ec_param_enc:named_curve")
+        replace_key(path, lambda new: openssl("genpkey", "-algorithm", "EC", *named, "-out", str(new)))
+    return path, why
+
+
+def why_not_in_tpm(path: Path, curve: str, *, good: bool, stay: bool) -> str:
+    """See to it that the key is in the TPM; why that cannot be, or empty.
+
+    With `stay` a good key in a file stays if the laptop has a certificate for it, with which it works until then.
+    """
+    if stay and good and not in_tpm(path) and path.with_name("device.pem").is_file():
+        return "it has a key in a file from before"
+    try:
+        if good and in_tpm(path):
+            keep_in_tpm(path)
+        else:
+            replace_key(path, lambda new: make_in_tpm(new, (curve, "P-256")))
+    except ValueError as problem:
+        return str(problem)
+    return ""
+
+
+def replace_key(path: Path, make: Callable[[Path], object]) -> None:
+    """Let a new key be made beside the old one, and put it in its place at once."""
+    new = path.with_name(".device.key.new")
+    new.unlink(missing_ok=True)
+    make(new)
+    with new.open("rb") as stream:
+        os.fsync(stream.fileno())
+    new.chmod(0o600)
+    new.replace(path)
+
+
+def is_good(path: Path, curve: str) -> bool:
+    """Whether there is a key on this curve, or, of the TPM, on P-256."""
+    known = public_key(path)
+    return OID[curve] in known or (in_tpm(path) and OID["P-256"] in known)
+
+
+def certificate_request(key: Path, name: str) -> str:
+    """A request for a certificate of this key, in PEM; `name` is what it calls itself."""
+    made = openssl("req", "-new", *providers(key), "-key", str(key), "-subj", f"/CN={name}").decode()
+    return without_parameters(made) if in_tpm(key) else made
 
 
 def public_key(path: Path) -> bytes:
     """SubjectPublicKeyInfo in DER; empty when the file holds no key."""
     try:
-        return openssl("pkey", "-in", str(path), "-pubout", "-outform", "DER")
+        return openssl("pkey", *providers(path), "-in", str(path), "-pubout", "-outform", "DER")
     except ValueError:
         return b""
 
@@ -142,24 +197,3 @@ def generation(root: Path) -> int:
         return int(json.loads((root / LEDGER).read_bytes())["generation"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0
-
-
-def openssl(*arguments: str) -> bytes:
-    """What openssl prints; raises ValueError with its last words."""
-    try:
-        done = run("openssl", *arguments)
-    except FileNotFoundError:
-        raise ValueError("openssl is not installed: apt install openssl") from None
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise ValueError(f"openssl {arguments[0]}: {''.join(said)[:200]}")
-    return done.stdout
-
-
-def run(*argv: str) -> subprocess.CompletedProcess[bytes]:
-    """A program of the system; raises FileNotFoundError where it is not installed, ValueError when it hangs."""
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-    try:
-        return subprocess.run(argv, capture_output=True, env=environment, timeout=60, check=False)
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"{argv[0]} did not end within 60 s") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mvpc.identity import current
+from mvpc.identity.x509 import curve_of
 from mvpc.model import Certificate, CertificateKind, Identity
 
 
@@ -26,6 +27,7 @@ def given(
             device_authorities=device_authorities,
             host_certificate=host.text,
             user_authority=user_authority,
+            tpm_curve=curve_of(own.text) if own.in_tpm else "",
             trusted=trusted,
         )
         for device, (own, host) in pairs.items()

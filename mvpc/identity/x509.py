@@ -5,6 +5,7 @@ What a device certificate holds comes from the inventory and from here, never fr
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,12 @@ AUTHORITY_LIFE = timedelta(days=3652)
 LIST_LIFE = timedelta(days=7)
 """Until then the next revocation list must be published; those who check strictly refuse everybody afterwards."""
 
+_CURVES = {
+    "P-256": bytes.fromhex("06082a8648ce3d030107"),
+    "P-384": bytes.fromhex("06052b81040022"),
+    "P-521": bytes.fromhex("06052b81040023"),
+}
+"""How the key in a certificate names its curve (RFC 5480, 2.1.1.1)."""
 _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
@@ -108,6 +115,12 @@ def certified_key(pem: str) -> PublicKey:
     key = x509.load_pem_x509_certificate(pem.encode()).public_key()
     assert isinstance(key, PublicKey)  # noqa: S101 - no other kind is ever certified
     return key
+
+
+def curve_of(pem: str) -> str:
+    """The curve of the key that a device certificate of ours is for. Reads nothing else: a plan asks it of a fleet."""
+    der = base64.b64decode("".join(line for line in pem.splitlines() if "-----" not in line))
+    return next(name for name, oid in _CURVES.items() if oid in der)
 
 
 def certify_oneself(

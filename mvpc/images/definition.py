@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from mvpc.errors import InputError, NotFoundError, Problem
+from mvpc.model import TpmRule
 from mvpc.yamlfile import MappingNode, Node, SequenceNode, load, to_plain
 
 FILE = "image.yml"
@@ -82,6 +83,8 @@ class Desk(_Strict):
     host_key: Annotated[str, StringConstraints(pattern=_HOST_KEY)]
     curve: Literal["P-256", "P-384"] = "P-384"
     """Of the keys that laptops make; the edition of crypto settings must accept it."""
+    tpm: TpmRule = TpmRule.PREFER
+    """Whether these should be in a TPM; mvpc.toml must accept it."""
 
 
 class ImageDefinition(_Strict):

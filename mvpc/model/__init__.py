@@ -17,7 +17,7 @@ from mvpc.model.bundles import (
     Source,
     Unit,
 )
-from mvpc.model.certificates import TOKEN_LIFE, Arrival, Certificate, CertificateKind, Identity, Token
+from mvpc.model.certificates import TOKEN_LIFE, Arrival, Certificate, CertificateKind, Identity, Token, TpmRule
 from mvpc.model.devices import (
     HOSTNAME,
     NEXT_STATES,
@@ -114,6 +114,7 @@ __all__ = [
     "SoftwareSeen",
     "Source",
     "Token",
+    "TpmRule",
     "Unit",
     "Window",
     "Workplace",

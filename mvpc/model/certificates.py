@@ -16,6 +16,14 @@ class CertificateKind(StrEnum):
     SSH_USER = "ssh_user"  #: OpenSSH: a person or this controller towards laptops
 
 
+class TpmRule(StrEnum):
+    """Whether the keys that laptops make should be in their TPMs."""
+
+    PREFER = "prefer"  #: in the TPM where there is one, else in a file
+    REQUIRE = "require"  #: in the TPM, or not at all
+    NEVER = "never"  #: in a file
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Certificate:
     """One certificate that was issued. Nothing in it is secret."""
@@ -33,6 +41,8 @@ class Certificate:
     """SHA-256 of the certified public key as SubjectPublicKeyInfo in DER, hexadecimal: renewals keep it."""
     text: str
     """The certificate as it is installed: PEM, or one line of OpenSSH's format."""
+    in_tpm: bool = False
+    """Whether its private key is in the TPM of the laptop. The laptop said so; nothing has proven it."""
     revoked_at: datetime | None = None
     reason: str = ""
 
@@ -82,6 +92,8 @@ class Arrival:
     address: str
     """Where it came from."""
     at: datetime
+    no_tpm: str = ""
+    """Why its key is in no TPM, in its own words; empty when it is in one, as it says."""
 
     def too_old(self, now: datetime) -> bool:
         """Whether nobody compared its key for so long that it must come again."""
@@ -104,6 +116,8 @@ class Identity:
     """One line, as in `ssh_host_ecdsa_key-cert.pub`."""
     user_authority: str
     """Public key of the authority whose user certificates the laptop's sshd accepts, one line."""
+    tpm_curve: str = ""
+    """The curve of its private key in the TPM, as NIST calls it; empty when the key is in a file."""
     trusted: Mapping[str, str] = field(default_factory=dict)
     """Name -> PEM of more authorities that the laptop is to know, such as that of the RADIUS server."""
 
@@ -114,4 +128,5 @@ class Identity:
             "identity.certificate": self.serial[:16],
             "identity.until": f"{self.until:%Y-%m-%d}",
             "identity.trusted": " ".join(sorted(self.trusted)),
+            "identity.key": "TPM" if self.tpm_curve else "file",
         }

@@ -5,7 +5,7 @@ Its private keys are its own and no resources: they are made when it is enrolled
 
 from __future__ import annotations
 
-from mvpc.model import File, Identity, Resource
+from mvpc.model import File, Identity, Package, Resource
 from mvpc.render.pattern import DEVICE_CERTIFICATE, HOST_CERTIFICATE
 from mvpc.render.template import fill
 
@@ -14,6 +14,9 @@ PKI = "/etc/mvpc/pki"
 SSH = "/etc/mvpc/ssh"
 
 _RELOAD = ("reload ssh.service",)
+_HASHES = {"P-256": "SHA256", "P-384": "SHA384", "P-521": "SHA512"}
+"""Curve of a key in the TPM -> the only hash that it signs, as `mvpc.device.tpmkey` makes it."""
+_SUPPLICANT = "/etc/systemd/system/wpa_supplicant.service.d/mvpc.conf"
 
 
 def resources(identity: Identity) -> tuple[Resource, ...]:
@@ -32,12 +35,25 @@ def resources(identity: Identity) -> tuple[Resource, ...]:
             validate=("/usr/sbin/sshd", "-t", "-f", "%s"),
             notify=_RELOAD,
         ),
+        *(_for_tpm(identity.tpm_curve) if identity.tpm_curve else ()),
+    )
+
+
+def _for_tpm(curve: str) -> tuple[Resource, ...]:
+    """What it takes to use a key in the TPM. Only wpa_supplicant gets OpenSSL's provider for it."""
+    settings = f"{PKI}/openssl.cnf"
+    again = ("daemon-reload", "restart wpa_supplicant.service")
+    return (
+        *(Package(name=name) for name in ("tpm2-openssl", "tpm2-tools")),
+        File(path=settings, content=fill("openssl-tpm", hash=_HASHES[curve]), notify=again),
+        File(path=_SUPPLICANT, content=fill("supplicant-service", settings=settings), notify=again),
     )
 
 
 def shared(identity: Identity) -> tuple[object, ...]:
-    """What laptops of one fleet have in common: the authorities that they are to know."""
-    return identity.device_authorities, identity.user_authority, tuple(sorted(identity.trusted.items()))
+    """What alike laptops have in common: the authorities that they are to know, and where their keys are."""
+    trusted = tuple(sorted(identity.trusted.items()))
+    return identity.device_authorities, identity.user_authority, identity.tpm_curve, trusted
 
 
 def own(identity: Identity) -> dict[str, str]:

@@ -24,13 +24,13 @@ _LOAD = ("restart strongswan.service",)
 _SERVICE = "/etc/systemd/system/strongswan.service.d/mvpc.conf"
 _NAMES = ("restart systemd-resolved.service", "reload NetworkManager.service")
 _PACKAGES = ("charon-systemd", "libstrongswan-extra-plugins", "libstrongswan-standard-plugins", "strongswan-swanctl")
-"""The daemon, CRLs over HTTP (curl), AES-GCM and ECDSA (openssl), and the tool."""
+"""The daemon, CRLs over HTTP (curl) and keys in a TPM (tpm), AES-GCM and ECDSA (openssl), and the tool."""
+KEY_HANDLE = "81006d76"
+"""Under which a key in the TPM lies, as strongSwan writes it: `mvpc.device.tpmkey.HANDLE`."""
 
 
 def resources(device: Device, settings: Vpn, gateway: Ikev2, identity: Identity) -> tuple[Resource, ...]:
     """All resources of the tunnel, for all enrolled laptops with these settings.
-
-    The key is copied from where enrolment put it, since AppArmor lets strongSwan read nothing outside /etc/swanctl.
 
     Raises:
         InputError: laptops do not know the gateway's authority.
@@ -38,21 +38,19 @@ def resources(device: Device, settings: Vpn, gateway: Ikev2, identity: Identity)
     return (
         *(Package(name=name) for name in _PACKAGES),
         File(path="/etc/swanctl/x509/mvpc.pem", content=DEVICE_CERTIFICATE, notify=_LOAD),
-        File(
-            path="/etc/swanctl/private/mvpc.pem",
-            content=f"{KEY_PLACE}\n",
-            mode="0600",
-            notify=_LOAD,
-            device_keys={KEY_PLACE: "device"},
-        ),
+        *(() if identity.tpm_curve else (_key_file(),)),
         File(path="/etc/swanctl/x509ca/mvpc-vpn.pem", content=_authority(device, gateway, identity), notify=_LOAD),
         File(
             path="/etc/swanctl/conf.d/mvpc.conf",
-            content=_connection(settings, gateway),
+            content=_connection(settings, gateway, identity),
             mode="0640",
             notify=_LOAD,
         ),
-        File(path=_SERVICE, content=fill("strongswan-service"), notify=("daemon-reload", *_LOAD)),
+        File(
+            path=_SERVICE,
+            content=fill("strongswan-service", in_tpm=bool(identity.tpm_curve)),
+            notify=("daemon-reload", *_LOAD),
+        ),
         File(path="/etc/strongswan.d/mvpc.conf", content=fill("strongswan"), notify=_LOAD),
         Unit(name="strongswan.service"),
         *_name_resolution(settings),
@@ -71,7 +69,18 @@ def _authority(device: Device, gateway: Ikev2, identity: Identity) -> str:
     return known[str(path)]
 
 
-def _connection(settings: Vpn, gateway: Ikev2) -> str:
+def _key_file() -> File:
+    """A copy of the laptop's key, since AppArmor lets strongSwan read nothing outside /etc/swanctl."""
+    return File(
+        path="/etc/swanctl/private/mvpc.pem",
+        content=f"{KEY_PLACE}\n",
+        mode="0600",
+        notify=_LOAD,
+        device_keys={KEY_PLACE: "device"},
+    )
+
+
+def _connection(settings: Vpn, gateway: Ikev2, identity: Identity) -> str:
     return fill(
         "swanctl",
         hostname=HOSTNAME,
@@ -81,6 +90,7 @@ def _connection(settings: Vpn, gateway: Ikev2) -> str:
         addresses=f"{ADDRESS}, {ADDRESS6}" if has_ipv6(settings) else ADDRESS,
         networks=", ".join(networks(settings)),
         rules=edition(gateway.crypto).ikev2,
+        handle=KEY_HANDLE if identity.tpm_curve else "",
     )
 
 

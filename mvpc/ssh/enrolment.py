@@ -13,13 +13,19 @@ from mvpc.device import FORMAT, component_to_dict, parse_answer, program, undo_s
 from mvpc.device.enrolment import KeyRequest, enrolment_program, parse_key_request
 from mvpc.enrolment import EnrolmentError
 from mvpc.errors import MvpcError
-from mvpc.model import Component, Device, Reach
+from mvpc.model import Component, Device, Reach, TpmRule
 from mvpc.ssh.session import ANSWER_SECONDS, Login, NotReachedError, connect, exchange, load_key
 from mvpc.ssh.trust import HostAuthority
 from mvpc.text import safe
 
 PROVE_SECONDS = 120
 """How long to try to log in by the certificate. The laptop takes the change back after 180 seconds."""
+
+_NEXT_STEP = {
+    TpmRule.PREFER: "",
+    TpmRule.NEVER: "",
+    TpmRule.REQUIRE: 'Mend that on the laptop, or accept a file: tpm = "prefer" under [identity] in mvpc.toml',
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,19 +38,19 @@ class Visitor:
     now: Callable[[], datetime]
     authority: HostAuthority | None
 
-    def ask(self, device: Device, curve: str, words: Sequence[str], *, fresh: bool) -> KeyRequest:
+    def ask(self, device: Device, curve: str, words: Sequence[str], *, tpm: TpmRule, fresh: bool) -> KeyRequest:
         """Let the laptop make its key and show the words.
 
         Raises:
             EnrolmentError: what answers is not the laptop in the inventory.
             MvpcError: it was not reached, or cannot make a key.
         """
-        text = self.say(device, enrolment_program(device.hostname, curve, words, fresh=fresh))
+        text = self.say(device, enrolment_program(device.hostname, curve, words, tpm=tpm, fresh=fresh))
         try:
             return parse_key_request(text)
         except ValueError as error:
             what = f"it cannot be asked for a key: {safe(error, limit=300)}"
-            raise MvpcError(what, where=device.hostname) from error
+            raise MvpcError(what, where=device.hostname, hint=_NEXT_STEP[tpm]) from error
 
     def install(self, device: Device, component: Component, *, generation: int) -> None:
         """Apply one component; raises MvpcError with what the laptop says when that fails.

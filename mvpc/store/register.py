@@ -138,4 +138,6 @@ def _says_so(connection: Connection, number: int, action: str, changes: str, at:
 
 def _words(certificate: Certificate) -> str:
     kind = "key" if certificate.kind is CertificateKind.DEVICE else "host key"
-    return f"{certificate.serial[:16]} until {certificate.not_after:%Y-%m-%d} for {kind} {certificate.fingerprint[:16]}"
+    place = " in its TPM" if certificate.in_tpm else ""
+    until = f"{certificate.not_after:%Y-%m-%d}"
+    return f"{certificate.serial[:16]} until {until} for {kind} {certificate.fingerprint[:16]}{place}"

@@ -105,6 +105,7 @@ def certificate(row: Row) -> Certificate:
         not_after=datetime.fromisoformat(row["not_after"]),
         fingerprint=row["fingerprint"],
         text=row["text"],
+        in_tpm=bool(row["in_tpm"]),
         revoked_at=_moment(row["revoked_at"]),
         reason=row["reason"],
     )
@@ -121,6 +122,7 @@ def certificate_row(found: Certificate, number: int | None, actor: str) -> dict[
         "not_after": moment(found.not_after),
         "fingerprint": found.fingerprint,
         "text": found.text,
+        "in_tpm": found.in_tpm,
         "actor": actor,
         "reason": found.reason,
     }
@@ -139,15 +141,18 @@ def token(row: Row) -> Token:
     )
 
 
+_BROUGHT = ("request", "serial", "generation", "host_key", "address", "no_tpm")
+
+
 def arrival(row: Row) -> Arrival:
     """A row as what a new laptop brought to the desk."""
-    texts = {name: row[name] for name in ("request", "serial", "generation", "host_key", "address")}
+    texts = {name: row[name] for name in _BROUGHT}
     return Arrival(device=row["hostname"], at=datetime.fromisoformat(row["at"]), **texts)
 
 
 def arrival_row(found: Arrival, number: int) -> dict[str, Any]:
     """The same as a row; `number` is that of its device."""
-    texts = {name: getattr(found, name) for name in ("request", "serial", "generation", "host_key", "address")}
+    texts = {name: getattr(found, name) for name in _BROUGHT}
     return texts | {"device": number, "at": moment(found.at)}
 
 

@@ -157,6 +157,7 @@ class CertificateRow(SQLModel, table=True):
     not_after: str
     fingerprint: str
     text: str
+    in_tpm: bool
     actor: str
     revoked_at: str | None = None
     reason: str
@@ -189,6 +190,7 @@ class ArrivalRow(SQLModel, table=True):
     host_key: str
     address: str
     at: str
+    no_tpm: str
 
 
 class ComponentInputs(SQLModel, table=True):

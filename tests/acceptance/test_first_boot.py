@@ -91,7 +91,8 @@ def as_imaged(admin: Admin, desk: Desk, token: str) -> None:
     for pattern in ("etc/ssh/ssh_host_*", "home/mvpc-admin/.ssh/authorized_keys", "etc/machine-id"):
         for path in disk.glob(pattern):
             path.unlink()
-    where = DeskAddress(address=desk.address, port=PORT, account="root", host_key=desk.public_key(), curve="P-384")
+    known = {"host_key": desk.public_key(), "curve": "P-384", "tpm": "prefer"}
+    where = DeskAddress(address=desk.address, port=PORT, account="root", **known)
     for name, (content, mode) in first_boot_files(where, word_list()).items():
         (disk / name).parent.mkdir(parents=True, exist_ok=True)
         (disk / name).write_text(content)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +59,8 @@ mvpc lab gateway known-gateway
 mvpc lab air
 """
 FETCH = f"python3 -c 'import urllib.request as u; print(u.urlopen(\"http://{WEB_NAME}/\", timeout=10).read())'"
+KEY = "/etc/mvpc/pki/device.key"
+BY_TPM = "openssl pkey -provider tpm2 -provider default"
 UP = "nmcli --wait 60 connection up"
 
 
@@ -98,6 +102,15 @@ def laptop(admin: Admin, gateway: Gateway) -> Machine:
     return machine
 
 
+def device_certificates(admin: Admin) -> list[dict[str, Any]]:
+    issued = admin.json("ca", "list", "--device", NAME)["certificates"]
+    return [each for each in issued if each["kind"] == "device"]
+
+
+def certified_key(laptop: Machine) -> str:
+    return laptop.succeed("openssl x509 -in /etc/mvpc/pki/device.pem -noout -pubkey")
+
+
 def radius_log(admin: Admin) -> str:
     return (admin.lab.home / "radius/log").read_text(errors="replace")
 
@@ -124,6 +137,17 @@ def test_the_rollout_finds_the_laptop_as_its_profile_says(admin: Admin, laptop: 
     assert "OK" in admin.mvpc("status", NAME, "--live")
 
 
+def test_its_key_is_in_its_tpm_and_in_no_file(admin: Admin, laptop: Machine):
+    [certificate] = device_certificates(admin)
+    assert certificate["in_tpm"] is True
+    assert "key in TPM" in admin.mvpc("status", NAME)
+    assert laptop.succeed(f"head -n 1 {KEY}").strip() == "-----BEGIN TSS2 PRIVATE KEY-----"
+    laptop.fail(f"openssl pkey -in {KEY} -noout")
+    laptop.succeed(f"{BY_TPM} -in {KEY} -pubout | cmp - /dev/fd/3 3<<END\n{certified_key(laptop)}END")
+    plain = "find /etc /root /home /var /tmp -xdev -type f -exec grep -lE -- '-BEGIN (EC )?PRIVATE KEY-' {} +"
+    assert laptop.run(plain).stdout == ""
+
+
 def test_it_is_on_the_wifi_of_its_ressort_with_its_enrolled_certificate(admin: Admin, laptop: Machine):
     status = wifi_status(laptop, "FM-Intern")
     assert {"key_mgmt=WPA2-EAP-SHA256", "pmf=2", "selectedMethod=13 (EAP-TLS)", "eap_tls_version=TLSv1.3"} <= status
@@ -131,8 +155,7 @@ def test_it_is_on_the_wifi_of_its_ressort_with_its_enrolled_certificate(admin: A
     seen = stations(laptop, "FM-Intern")
     assert "[AUTHORIZED]" in seen and "[MFP]" in seen
     assert f"dot1xAuthSessionUserName={IDENTITY}" in seen
-    issued = admin.json("ca", "list", "--device", NAME)["certificates"]
-    [certificate] = [each for each in issued if each["kind"] == "device"]
+    [certificate] = device_certificates(admin)
     said = rf"peer certificate: depth=0 serial_num=0*{certificate['serial']} subject=/CN={NAME}/serialNumber=LABVM01"
     assert re.search(said, radius_log(admin), re.IGNORECASE)
     laptop.succeed(f"ping -c 1 -W 10 -I wlan0 {ADDRESS}")
@@ -167,7 +190,7 @@ def test_a_wrong_gateway_is_taken_back_and_the_tunnel_is_up_again(admin: Admin, 
     said = admin.mvpc("rollout", "--device", NAME, "--yes", expect=3)
     base.write_text(good)
 
-    assert f"{NAME}, vpn: taken back: the tunnel mvpc-vpn did not come up" in " ".join(said.split())
+    assert re.search(rf"{NAME}, vpn: taken back: .*the tunnel mvpc-vpn did not come up", " ".join(said.split()))
     assert PAGE.strip() in laptop.wait_until_succeeds(FETCH)
     assert gateway.endpoint in laptop.succeed("wg show wg-mvpc endpoints")
 
@@ -296,6 +319,31 @@ def test_ikev2_carries_traffic_and_names_and_the_gateway_agrees(
     assert gateway.latest_handshakes() == {}
 
 
+def test_the_tunnel_uses_the_key_in_the_tpm_and_no_copy(laptop: Machine, changed: str):
+    assert laptop.succeed("ls /etc/swanctl/private").strip() == ""
+
+
+def test_a_renewed_certificate_is_for_the_same_key_and_takes_it_back_to_both(
+    admin: Admin, laptop: Machine, gateway: Gateway, changed: str
+):
+    before, key = device_certificates(admin), certified_key(laptop)
+    with sqlite3.connect(admin.root / ".mvpc/mvpc.db") as database:
+        days = "strftime('%Y-%m-%dT%H:%M:%S+00:00', {}, '-61 days')"
+        moved = ", ".join(f"{name} = {days.format(name)}" for name in ("not_before", "not_after"))
+        database.execute(f"UPDATE certificate SET {moved} WHERE name = '{NAME}'")
+    database.close()
+    assert "2 certificates renewed" in admin.mvpc("rollout", "--device", NAME, "--yes")
+
+    [new] = [each for each in device_certificates(admin) if each["serial"] != before[0]["serial"]]
+    assert new["in_tpm"] is True
+    assert certified_key(laptop) == key
+    since = len(radius_log(admin))
+    laptop.wait_until_succeeds(f"{UP} mvpc-wifi-fm-intern")
+    eventually(lambda: radius_log(admin).lower()[since:], f"{new['serial']} subject=/cn={NAME}")
+    laptop.succeed("swanctl --terminate --ike mvpc; swanctl --initiate --child mvpc --timeout 60")
+    assert PAGE.strip() in laptop.wait_until_succeeds(FETCH)
+
+
 def test_a_lost_laptop_is_refused_by_all_within_minutes(
     admin: Admin, laptop: Machine, gateway: Gateway, record_property: Callable[[str, object], None]
 ):
@@ -323,6 +371,15 @@ def test_a_lost_laptop_is_refused_by_all_within_minutes(
     laptop.fail("swanctl --initiate --child mvpc --timeout 20")
     laptop.fail(FETCH)
     assert "ESTABLISHED" not in gateway.swanctl("--list-sas")
+
+
+def test_its_disk_is_of_no_use_without_its_tpm(admin: Admin, laptop: Machine):
+    laptop.succeed(f"{BY_TPM} -in {KEY} -noout")
+    laptop.crash()
+    shutil.rmtree(admin.lab.home / "laptops" / NAME / "tpm")
+    laptop.start()
+    laptop.wait_until_succeeds("test -e /dev/tpmrm0")
+    laptop.fail(f"{BY_TPM} -in {KEY} -noout")
 
 
 def test_down_leaves_nothing(admin: Admin, laptop: Machine):

@@ -29,7 +29,7 @@ from mvpc.identity.ssh import public_line
 from mvpc.identity.tokens import make_token
 from mvpc.identity.words import word_list
 from mvpc.inventory.difference import difference
-from mvpc.model import Arrival, Device, LifeCycle
+from mvpc.model import Arrival, Device, LifeCycle, TpmRule
 from mvpc.secret import Secret
 from mvpc.store.read import Reader
 from mvpc.store.register import Register
@@ -41,7 +41,7 @@ LAPTOP = a_device("nb-000123", serial="PF-1", host_key="", address="")
 HOST_KEY = public_line(ec.generate_private_key(ec.SECP384R1()).public_key())
 SHOWN, KEPT = make_token(LAPTOP, "fm", now=NOON)
 APPLICANT = Applicant(device=LAPTOP, ressort="fm", presented=SHOWN, token=KEPT)
-ASKED = KeyRequest(request=a_request("pf-1"), serial="pf-1", generation=0)
+ASKED = KeyRequest(request=a_request("pf-1"), serial="pf-1", generation=0, no_tpm="it has no TPM 2.0")
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDp2c6YkWTyXBZjmzYkIyMbdgyIBXfEdyCgEIiOAb3xw"
 
 
@@ -62,8 +62,9 @@ def come(
     *,
     host_key: str = HOST_KEY,
     others: tuple[Device, ...] = (LAPTOP,),
+    tpm: TpmRule = TpmRule.PREFER,
 ) -> Arrival:
-    desk = Desk(recorder=register, rules=RULES, others=others, now=lambda: NOON)
+    desk = Desk(recorder=register, rules=RULES, tpm=tpm, others=others, now=lambda: NOON)
     return arrive(applicant, asked, host_key=host_key, address="10.1.2.3", desk=desk)
 
 
@@ -158,7 +159,8 @@ def at_the_desk(question: str | bytes, *, proof: str = f"publickey {HOST_KEY}") 
 
 
 def question(token: str, *, serial: str = "PF-1", request: str = "") -> str:
-    data = {"format": 1, "token": token, "request": request or a_request(serial), "serial": serial, "generation": 0}
+    told = {"serial": serial, "generation": 0, "no_tpm": "it has no TPM 2.0"}
+    data = {"format": 1, "token": token, "request": request or a_request(serial), **told}
     return json.dumps(data) + "\n"
 
 
@@ -171,10 +173,18 @@ def test_the_desk_tells_a_new_laptop_its_name_and_whom_to_let_in(project: Path):
     assert (said["error"], said["device"], said["account"]) == ("", "nb-000123", "mvpc-admin")
     assert said["key"].startswith("ecdsa-sha2-nistp384 ")
     waiting = json.loads(device("arrivals", "--json").stdout)["arrivals"]
-    assert [(each["device"], each["address"]) for each in waiting] == [("nb-000123", "10.1.2.3")]
+    assert [(each["device"], each["address"], each["in_tpm"]) for each in waiting] == [("nb-000123", "10.1.2.3", False)]
     assert "came to the desk from 10.1.2.3" in device("show", "nb-000123").stdout
     with Reader(project / ".mvpc/mvpc.db") as reader:
         assert reader.find("nb-000123").host_key == "", "believed before anybody compared its key"
+
+
+def test_the_desk_takes_no_key_in_a_file_where_it_must_be_in_a_tpm():
+    register = FakeDeskRegister()
+    with pytest.raises(EnrolmentError, match="its key is in a file and must be in a TPM"):
+        come(register, tpm=TpmRule.REQUIRE)
+    assert register.arrived == []
+    assert come(FakeDeskRegister(), asked=replace(ASKED, no_tpm=""), tpm=TpmRule.REQUIRE).no_tpm == ""
 
 
 def test_a_replayed_token_is_refused_at_the_desk_and_stands_in_the_history(project: Path):
@@ -238,7 +248,9 @@ def test_a_hostile_laptop_gets_one_line_and_leaves_nothing(project: Path, said: 
 
 # --- on the laptop
 
-DESK = DeskAddress(address="desk.mv.example", port=22, account="mvpc-enrol", host_key=HOST_KEY, curve="P-384")
+DESK = DeskAddress(
+    address="desk.mv.example", port=22, account="mvpc-enrol", host_key=HOST_KEY, curve="P-384", tpm="prefer"
+)
 
 
 def test_an_image_carries_one_program_that_needs_nothing_of_mvpc_and_no_secret():
@@ -304,7 +316,7 @@ def test_a_new_laptop_asks_until_it_is_accepted_and_never_gives_its_key_away(
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr("sys.stdin", io.StringIO("typed\n"))
 
-    settings = {"address": "desk", "port": 22, "account": "a", "host_key": HOST_KEY, "curve": "P-384"}
+    settings = {"address": "desk", "port": 22, "account": "a", "host_key": HOST_KEY, "curve": "P-384", "tpm": "prefer"}
     assert first_boot(settings | {"words": word_list()}, tmp_path) == 0
     assert [read_question(each.decode())[0].reveal() for each in ssh.said] == ["left-here", "left-here", "typed"]
     _, asked = read_question(ssh.said[-1].decode())
@@ -316,6 +328,8 @@ def test_a_new_laptop_asks_until_it_is_accepted_and_never_gives_its_key_away(
     assert "does not answer: ssh: no route to host" in shown
     assert "the controller refuses: the token has expired" in shown
     assert "this laptop is enrolled" in shown
+    assert "its key is in a file: it has no TPM 2.0" in shown
+    assert asked.no_tpm == "it has no TPM 2.0"
 
 
 def test_without_a_token_a_new_laptop_says_so_and_gives_up(
@@ -324,6 +338,6 @@ def test_without_a_token_a_new_laptop_says_so_and_gives_up(
     (tmp_path / "etc/mvpc").mkdir(parents=True)
     (tmp_path / "etc/mvpc/serial").write_text("PF-1\n")
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert first_boot({"curve": "P-384", "words": word_list()}, tmp_path) == 1
+    assert first_boot({"curve": "P-384", "tpm": "prefer", "words": word_list()}, tmp_path) == 1
     assert "Its serial number: PF-1" in capsys.readouterr().out
     assert not (tmp_path / "run/mvpc/enrolment").exists()

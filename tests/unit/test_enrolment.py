@@ -30,7 +30,7 @@ from mvpc.identity.ssh import SshAuthority, public_line
 from mvpc.identity.tokens import make_token
 from mvpc.identity.words import code_modules, code_of, word_list, words_of
 from mvpc.identity.x509 import DeviceAuthority, certify_oneself
-from mvpc.model import Certificate, CertificateKind, Device, LifeCycle, Token
+from mvpc.model import Certificate, CertificateKind, Device, LifeCycle, Token, TpmRule
 from mvpc.secret import Secret
 from mvpc.ssh.trust import DistrustedError, HostAuthority, HostTrust
 from mvpc.testing import NOON, a_device
@@ -50,7 +50,7 @@ def a_request(name: str = "nb-000123", key: ec.EllipticCurvePrivateKey = LAPTOP_
     return made.public_bytes(Encoding.PEM).decode()
 
 
-ASKED = KeyRequest(request=a_request(), serial="pf-1", generation=7)
+ASKED = KeyRequest(request=a_request(), serial="pf-1", generation=7, no_tpm="it has no TPM 2.0")
 
 
 @dataclass
@@ -90,13 +90,14 @@ def says(asked: KeyRequest | MvpcError = ASKED) -> Callable[[Device], KeyRequest
     return ask
 
 
-def seams(register: FakeRegister, *, agree: bool = True) -> Seams:
+def seams(register: FakeRegister, *, agree: bool = True, tpm: TpmRule = TpmRule.PREFER) -> Seams:
     return Seams(
         same_key=lambda shown: agree and shown == fingerprint(LAPTOP_KEY.public_key()),
         devices=DEVICES,
         ssh_hosts=HOSTS,
         recorder=register,
         rules=RULES,
+        tpm=tpm,
         now=lambda: NOON,
     )
 
@@ -109,6 +110,23 @@ def test_a_laptop_gets_a_device_certificate_and_a_host_certificate_of_its_own_ke
     assert device.fingerprint == fingerprint(LAPTOP_KEY.public_key())
     assert register.refused == []
     assert register.used == {KEPT.id}
+
+
+@pytest.mark.parametrize(("no_tpm", "in_tpm"), [("", True), ("it has no TPM 2.0", False)])
+def test_its_certificate_remembers_where_its_key_is(no_tpm: str, *, in_tpm: bool):
+    register = FakeRegister()
+    enrol(APPLICANT, seams(register), says(replace(ASKED, no_tpm=no_tpm)))
+    assert [each.in_tpm for each in register.recorded] == [in_tpm, False]
+
+
+def test_a_key_in_a_file_is_refused_where_it_must_be_in_a_tpm():
+    register = FakeRegister()
+    with pytest.raises(
+        EnrolmentError, match=r"must be in a TPM \(\[identity\] tpm in mvpc\.toml\): it has no TPM 2\.0"
+    ):
+        enrol(APPLICANT, seams(register, tpm=TpmRule.REQUIRE), says())
+    assert register.recorded == []
+    enrol(APPLICANT, seams(FakeRegister(), tpm=TpmRule.REQUIRE), says(replace(ASKED, no_tpm="")))
 
 
 REVOKED = replace(DEVICES.issue(LAPTOP, LAPTOP_KEY.public_key(), now=NOON), revoked_at=NOON, reason="lost")
@@ -190,9 +208,9 @@ def test_after_a_loss_the_laptop_must_make_a_new_key():
 # --- on the laptop
 
 
-def run_program(root: Path, *, fresh: bool = False) -> KeyRequest:
+def run_program(root: Path, *, tpm: str = "prefer", fresh: bool = False) -> KeyRequest:
     """What the program answers on a laptop whose files lie in `root`. Whatever it does, it never gives its key away."""
-    source = enrolment_program("nb-000123", "P-384", word_list(), fresh=fresh)
+    source = enrolment_program("nb-000123", "P-384", word_list(), tpm=tpm, fresh=fresh)
     source = source.replace('root: Path = Path("/")', f"root: Path = Path({str(root)!r})")
     done = subprocess.run([sys.executable, "-I", "-"], input=source, capture_output=True, text=True, check=True)
     assert not [line for line in secrets_of(root) if line in done.stdout + done.stderr]
@@ -273,6 +291,21 @@ def test_the_key_stays_until_it_must_be_a_new_one(root: Path):
 
 
 @needs_openssl
+def test_a_laptop_without_a_tpm_says_why_its_key_is_in_a_file(root: Path):
+    assert run_program(root).no_tpm == "it has no TPM 2.0"
+    assert run_program(root, tpm="never").no_tpm == "its settings want it in a file"
+
+
+@needs_openssl
+def test_a_laptop_without_a_tpm_makes_no_key_where_it_must_be_in_one(root: Path):
+    (root / "etc/mvpc/pki").mkdir()
+    (root / "etc/mvpc/pki/device.key").touch()
+    with pytest.raises(ValueError, match=r"its key must be in a TPM: it has no TPM 2\.0"):
+        run_program(root, tpm="require")
+    assert (root / "etc/mvpc/pki/device.key").read_text() == ""
+
+
+@needs_openssl
 def test_the_serial_number_of_the_firmware_counts_unless_it_says_nothing(root: Path):
     (root / "etc/mvpc/serial").unlink()
     (root / "sys/class/dmi/id").mkdir(parents=True)
@@ -283,7 +316,7 @@ def test_the_serial_number_of_the_firmware_counts_unless_it_says_nothing(root: P
     assert run_program(root).serial == ""
 
 
-GOOD = {"format": 1, "request": "x", "serial": "s", "generation": 1, "error": ""}
+GOOD = {"format": 1, "request": "x", "serial": "s", "generation": 1, "no_tpm": "", "error": ""}
 
 
 @pytest.mark.parametrize(
@@ -295,6 +328,7 @@ GOOD = {"format": 1, "request": "x", "serial": "s", "generation": 1, "error": ""
         json.dumps(GOOD | {"more": 1}),
         json.dumps(GOOD | {"generation": True}),
         json.dumps(GOOD | {"generation": -1}),
+        json.dumps(GOOD | {"no_tpm": False}),
         json.dumps(GOOD | {"format": 2}),
         json.dumps(GOOD | {"request": "x" * (1 << 16)}),
         json.dumps(GOOD | {"error": "openssl is not installed"}),
@@ -304,6 +338,12 @@ GOOD = {"format": 1, "request": "x", "serial": "s", "generation": 1, "error": ""
 def test_a_hostile_answer_is_no_request(said: str):
     with pytest.raises(ValueError, match=r"answer|openssl"):
         parse_key_request(said)
+
+
+def test_the_reason_of_a_hostile_laptop_is_short_and_steers_no_terminal():
+    reason = parse_key_request(json.dumps(GOOD | {"no_tpm": "\x1b[2J" + "x" * 5000})).no_tpm
+    assert reason.startswith("\\x1b[2Jxxx")
+    assert len(reason) < 250
 
 
 def test_what_a_laptop_prints_before_its_answer_does_not_matter():

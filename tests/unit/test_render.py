@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mvpc.catalogue import PackagedProduct, Verify
+from mvpc.device.tpmkey import HANDLE as KEY_IN_TPM
 from mvpc.editions import edition, editions
 from mvpc.errors import InputError, SecretError
 from mvpc.keyfile import lint, parse
@@ -333,6 +334,34 @@ def test_the_private_key_of_the_certificate_is_put_in_by_the_laptop():
         "0600",
         {"@DEVICE_PRIVATE_KEY@": "device"},
     )
+
+
+IN_TPM = replace(ENROLLED, tpm_curve="P-384")
+
+
+def test_a_tunnel_with_a_key_in_the_tpm_finds_it_by_its_handle_and_copies_no_key():
+    found = tunnel_files(bundle({"vpn": IKEV2}, identity=IN_TPM))
+    assert "/etc/swanctl/private/mvpc.pem" not in found
+    assert not [file for file in found.values() if file.device_keys]
+    handle = KEY_IN_TPM.removeprefix("0x")
+    assert f"secrets {{\n  token-mvpc {{\n    handle = {handle}\n" in found["/etc/swanctl/conf.d/mvpc.conf"].content
+    assert "After=dev-tpmrm0.device" in found["/etc/systemd/system/strongswan.service.d/mvpc.conf"].content
+
+
+def test_only_wpa_supplicant_of_laptops_with_a_key_in_the_tpm_gets_a_provider_for_it():
+    parts = bundle({}, identity=IN_TPM).component("identity").resources
+    files = {part.path: part for part in parts if isinstance(part, File)}
+    unit = files["/etc/systemd/system/wpa_supplicant.service.d/mvpc.conf"]
+    assert "Environment=OPENSSL_CONF=/etc/mvpc/pki/openssl.cnf\n" in unit.content
+    assert "restart wpa_supplicant.service" in unit.notify
+    assert "tpm2 = mvpc_activated" in files["/etc/mvpc/pki/openssl.cnf"].content
+    assert "ClientSignatureAlgorithms = ECDSA+SHA384\n" in files["/etc/mvpc/pki/openssl.cnf"].content
+    assert {part.name for part in parts if isinstance(part, Package)} == {"tpm2-openssl", "tpm2-tools"}
+
+
+def test_a_key_in_a_file_changes_nothing_of_openssl():
+    parts = bundle({}, identity=ENROLLED).component("identity").resources
+    assert not [part for part in parts if "openssl" in str(part) or "wpa_supplicant" in str(part)]
 
 
 def test_every_change_of_an_ikev2_tunnel_lets_strongswan_read_it():

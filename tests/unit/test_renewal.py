@@ -66,3 +66,20 @@ def test_a_laptop_is_given_its_newest_certificates_and_only_both_together():
     assert identities(ISSUED) == {"nb-000123": ISSUED[0].not_after}
     assert identities([*made, *ISSUED]) == {"nb-000123": made[0].not_after}
     assert identities([replace(each, revoked_at=NOON) for each in ISSUED]) == {}
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1, ec.SECP384R1, ec.SECP521R1], ids=["P-256", "P-384", "P-521"])
+def test_a_key_in_the_tpm_stays_there_and_what_the_laptop_is_given_names_its_curve(
+    curve: type[ec.EllipticCurve], request: pytest.FixtureRequest
+):
+    own, later = ec.generate_private_key(curve()).public_key(), NOON + timedelta(days=61)
+    issued = [replace(DEVICES.issue(LAPTOP, own, now=NOON), in_tpm=True), ISSUED[1]]
+    made = renewed(due([LAPTOP], issued, now=later), DEVICES, HOSTS, now=later)
+    assert [each.in_tpm for each in made] == [True, False]
+    [found] = given([*issued, *made], device_authorities="CA", user_authority="U", trusted={}).values()
+    assert found.tpm_curve == request.node.callspec.id
+
+
+def test_of_a_key_in_a_file_no_curve_is_named():
+    [found] = given(ISSUED, device_authorities="CA", user_authority="U", trusted={}).values()
+    assert found.tpm_curve == ""

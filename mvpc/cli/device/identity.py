@@ -29,6 +29,9 @@ def enroll(
         str,
         typer.Option(help="The six words or the text of the QR code that the laptop shows, instead of being asked."),
     ] = "",
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Let it make a new key, as when its TPM should have it instead of a file.")
+    ] = False,
 ) -> None:
     """Give a laptop its identity: it makes its own key, you compare six words or a QR code, it gets its certificates.
 
@@ -36,7 +39,7 @@ def enroll(
     """
     from mvpc.cli.enrolling import enroll as carry_out  # noqa: PLC0415 - as above
 
-    carry_out(laptop, words=words)
+    carry_out(laptop, words=words, new_key=new_key)
 
 
 def lost(

@@ -90,7 +90,9 @@ def _identity() -> None:
         sa.Column("kind", sa.String(), primary_key=True),
         sa.Column("serial", sa.String(), primary_key=True),
         sa.Column("device", sa.Integer(), sa.ForeignKey("device.number"), nullable=True),
-        *map(_text, ("name", "not_before", "not_after", "fingerprint", "text", "actor")),
+        *map(_text, ("name", "not_before", "not_after", "fingerprint", "text")),
+        sa.Column("in_tpm", sa.Boolean(), nullable=False),
+        _text("actor"),
         _text("revoked_at", nullable=True),
         _text("reason"),
     )
@@ -109,7 +111,7 @@ def _identity() -> None:
         sa.Column("device", sa.Integer(), sa.ForeignKey("device.number"), primary_key=True),
         *map(_text, ("request", "serial")),
         sa.Column("generation", sa.Integer(), nullable=False),
-        *map(_text, ("host_key", "address", "at")),
+        *map(_text, ("host_key", "address", "at", "no_tpm")),
     )
 
 
