@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -92,7 +93,12 @@ def print_json(data: Any) -> None:
     """
     if is_simulated() and isinstance(data, dict):
         data = {"simulated": True} | data
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=True, default=str))
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=True, default=plain))
+
+
+def plain(value: object) -> str:
+    """What JSON has no form for: times in ISO 8601, all else as its words."""
+    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
 
 
 def confirm(question: str) -> bool:

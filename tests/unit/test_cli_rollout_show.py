@@ -40,6 +40,7 @@ def a_rollout(store: Store, *results: ComponentResult, verified: tuple[str, ...]
         ),
         skipped=(),
         ressorts=dict.fromkeys(NAMES, "fm"),
+        authorities=dict.fromkeys(NAMES, "zdmv"),
         rings=tuple(PlannedRing(name=name, gate=Gate(), devices=devices) for name, devices in rings),
         hash="7f3a91c0ffee",
     )
@@ -100,7 +101,7 @@ def test_long_lists_are_cut_and_say_how_to_see_all(store: Store):
 def test_failed_shows_all_that_was_said_and_nothing_else(store: Store):
     a_rollout(store, came(NAMES[0], Outcome.CHANGED), came(NAMES[1], Outcome.FAILED, ERROR + "\x1b[2J"))
     [_, head, *said] = show("--failed")
-    assert head.startswith("nb-000002 · FM · software · ")
+    assert head.startswith("nb-000002 · FM · zdmv · software · ")
     assert said == ["apt-get install: E: Unable to locate package ghost", r"E: and more of it\x1b[2J"]
 
 
@@ -109,6 +110,15 @@ def test_devices_lists_every_result_with_failures_first(store: Store):
     lines = show("--devices")
     assert lines[3:5] == ["nb-000002 software failed x", "nb-000001 software changed yes"]
     assert any(line.startswith("98 devices open") and "nb-000100" in line for line in lines)
+
+
+def test_list_and_show_write_times_and_schedules_as_the_other_documents_do(store: Store):
+    a_rollout(store, came(NAMES[0], Outcome.CHANGED))
+    shown = json.loads(CliRunner().invoke(app, ["rollout", "show", "1", "--json"]).stdout)
+    [listed] = json.loads(CliRunner().invoke(app, ["rollout", "list", "--json"]).stdout)["rollouts"]
+    assert shown["rollout"] == listed
+    assert listed["started"] == shown["results"][0]["at"] == NOON.isoformat(timespec="milliseconds")
+    assert listed["schedule"].keys() == {"not_before", "not_after", "window", "catch_up", "zone"}
 
 
 def test_a_retry_that_has_nobody_to_retry_says_so_and_prints_one_last_line_of_json(store: Store):

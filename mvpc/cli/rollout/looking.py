@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,8 @@ from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project
 from mvpc.cli.options import JsonOption
 from mvpc.cli.words import local
+from mvpc.model import RolloutRow
+from mvpc.schedule import to_data
 from mvpc.store.read import Reader
 
 
@@ -21,7 +23,7 @@ def list_rollouts(
     with Reader(current_project().database) as reader:
         found = reader.rollouts(limit=limit)
     if as_json:
-        print_json({"rollouts": [asdict(row) for row in found]})
+        print_json({"rollouts": [rollout_as_json(row) for row in found]})
         return
     if not found:
         say("no rollouts yet; begin with: mvpc plan")
@@ -38,3 +40,8 @@ def list_rollouts(
         for row in found
     ]
     print_table("", ["rollout", "started", "by", "scope", "state", "devices"], rows)
+
+
+def rollout_as_json(row: RolloutRow) -> dict[str, Any]:
+    """One rollout in short as plain data with stable keys."""
+    return asdict(row) | {"schedule": to_data(row.schedule)}

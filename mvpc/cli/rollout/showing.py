@@ -14,6 +14,7 @@ from mvpc.cli.context import current_project
 from mvpc.cli.options import JsonOption
 from mvpc.cli.planning import plan_as_json
 from mvpc.cli.planview import show_work
+from mvpc.cli.rollout.looking import rollout_as_json
 from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.words import count, local
 from mvpc.model import RESUMABLE, ComponentResult, RolloutRecord, RolloutState
@@ -51,7 +52,7 @@ def show_rollout(
 
 def _as_json(found: RolloutRecord) -> dict[str, Any]:
     return {
-        "rollout": asdict(found.row),
+        "rollout": rollout_as_json(found.row),
         "plan": plan_as_json(found.plan),
         "results": [asdict(result) for result in found.results],
         "verified": sorted(found.verified),

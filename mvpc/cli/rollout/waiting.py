@@ -13,6 +13,7 @@ from mvpc.cli.completing import laptops
 from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project, now
 from mvpc.cli.options import JsonOption
+from mvpc.cli.rollout.looking import rollout_as_json
 from mvpc.cli.words import count, local
 from mvpc.deferred import Waits, queue
 from mvpc.errors import InputError
@@ -73,5 +74,5 @@ def _as_data(found: Sequence[Waits], rollouts: Sequence[RolloutRow]) -> dict[str
     return {
         "counts": {turn: turns[turn] for turn in Turn},
         "laptops": [asdict(each) | {"schedule": to_data(each.schedule)} for each in found],
-        "rollouts": [asdict(row) | {"schedule": to_data(row.schedule)} for row in rollouts],
+        "rollouts": [rollout_as_json(row) for row in rollouts],
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from mvpc.cli.console import plain
 from mvpc.model import (
     ComponentResult,
     GateJudged,
@@ -38,12 +39,8 @@ def print_end(at: datetime, data: dict[str, Any]) -> None:
 
 
 def _print(kind: str, at: datetime, data: dict[str, Any]) -> None:
-    line = json.dumps({"event": kind, "at": at, **data}, ensure_ascii=True, default=_plain)
+    line = json.dumps({"event": kind, "at": at, **data}, ensure_ascii=True, default=plain)
     sys.stdout.write(f"{line}\n")
-
-
-def _plain(value: object) -> str:
-    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
 
 
 def _lines(event: RolloutEvent) -> Iterator[tuple[str, dict[str, Any]]]:
