@@ -79,6 +79,12 @@ def make_job(plan: Plan, subjects: Sequence[Subject], *, actor: str, earlier: Ro
     Raises:
         RolloutError: profiles, catalogue, secrets or inventory have changed since the plan was made.
     """
+    if strange := sorted(plan.ressorts.keys() - {subject.device.hostname for subject in subjects}):
+        words = f"this inventory lacks {len(strange)} of its devices, such as {strange[0]}"
+        raise RolloutError(
+            f"plan {plan.hash} no longer fits: {words}",
+            hint="Was it made in another project? Make a new one here, and roll that out",
+        )
     if basis(subjects) != plan.basis:
         raise RolloutError(
             f"plan {plan.hash} no longer fits: profiles, catalogue, secrets or inventory have changed since",

@@ -39,6 +39,13 @@ def test_a_plan_made_before_a_device_came_or_went_is_refused():
         make_job(make_plan("all", [subject("nb-1")]), [subject("nb-1"), subject("nb-2")], actor="anna")
 
 
+def test_a_plan_of_another_project_names_a_laptop_that_is_not_here():
+    plan = make_plan("all", [subject("nb-1"), subject("nb-2"), subject("nb-3")])
+    with pytest.raises(RolloutError, match="this inventory lacks 2 of its devices, such as nb-2") as refused:
+        make_job(plan, [subject("nb-1")], actor="anna")
+    assert "another project" in refused.value.problems[0].hint
+
+
 def test_what_the_laptop_proves_is_not_done_again_and_drift_is():
     plan = make_plan("all", [subject("nb-1")])
     now = subject("nb-1", probe=a_probe("nb-1", drift={"base": ("file /etc/hosts differs",)}))

@@ -57,9 +57,9 @@ def from_file(path: Path) -> tuple[Plan, list[Subject]]:
 
 def begin(plan: Plan, subjects: list[Subject], *, schedule: Schedule, yes: bool, as_json: bool) -> NoReturn:
     """Show a plan, ask, carry it out, and leave with the exit code that says how it ended."""
+    job = replace(make_job(plan, subjects, actor=actor()), schedule=schedule)
     if not as_json:
         show_plan(plan, each_device=False)
-    job = replace(make_job(plan, subjects, actor=actor()), schedule=schedule)
     if not as_json and schedule != Schedule(zone=schedule.zone):
         say(f"When: {schedule_words(schedule)}; missed: {schedule.catch_up}")
     if not plan.changes and not job.asleep:
