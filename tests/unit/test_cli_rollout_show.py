@@ -112,6 +112,14 @@ def test_devices_lists_every_result_with_failures_first(store: Store):
     assert any(line.startswith("98 devices open") and "nb-000100" in line for line in lines)
 
 
+def test_without_a_number_the_newest_rollout_is_shown(store: Store):
+    refused = CliRunner().invoke(app, ["rollout", "show"])
+    assert (refused.exit_code, refused.stderr.split(".")[0]) == (2, "mvpc: there is no rollout yet")
+    a_rollout(store, came(NAMES[0], Outcome.CHANGED))
+    a_rollout(store, came(NAMES[1], Outcome.FAILED, "x"))
+    assert CliRunner().invoke(app, ["rollout", "show"]).stdout.startswith("Rollout 2 of ")
+
+
 def test_list_and_show_write_times_and_schedules_as_the_other_documents_do(store: Store):
     a_rollout(store, came(NAMES[0], Outcome.CHANGED))
     shown = json.loads(CliRunner().invoke(app, ["rollout", "show", "1", "--json"]).stdout)

@@ -11,9 +11,14 @@ from mvpc.cli.console import print_json, print_table, say
 from mvpc.cli.context import current_project
 from mvpc.cli.options import JsonOption
 from mvpc.cli.words import local
+from mvpc.errors import NotFoundError
 from mvpc.model import RolloutRow
 from mvpc.schedule import to_data
 from mvpc.store.read import Reader
+
+NumberOrNewest = Annotated[
+    int, typer.Argument(help="Number of the rollout; without it, the newest.", show_default=False)
+]
 
 
 def list_rollouts(
@@ -40,6 +45,13 @@ def list_rollouts(
         for row in found
     ]
     print_table("", ["rollout", "started", "by", "scope", "state", "devices"], rows)
+
+
+def newest(reader: Reader) -> int:
+    """Number of the newest rollout; raises NotFoundError where there is none."""
+    if found := reader.rollouts(limit=1):
+        return found[0].id
+    raise NotFoundError("there is no rollout yet", hint="Begin one with: mvpc rollout --all")
 
 
 def rollout_as_json(row: RolloutRow) -> dict[str, Any]:

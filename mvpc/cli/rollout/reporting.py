@@ -11,6 +11,7 @@ import typer
 from mvpc.cli.console import say
 from mvpc.cli.context import current_project, now, today
 from mvpc.cli.files import replace_file
+from mvpc.cli.rollout.looking import NumberOrNewest, newest
 from mvpc.deferred import queue
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet
@@ -18,18 +19,16 @@ from mvpc.report import metrics_text, report_html
 from mvpc.schedule import Turn
 from mvpc.store.read import Reader
 
-Number = Annotated[int, typer.Argument(help="Number of the rollout.")]
-
 
 def report(
-    number: Number,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the HTML page.")],
+    number: NumberOrNewest = 0,
 ) -> None:
     """Write one rollout as a single HTML page to read, to print and to hand on."""
     with Reader(current_project().database) as reader:
-        found = reader.rollout(number)
+        found = reader.rollout(number or newest(reader))
     replace_file(output, report_html(found, made_at=now().astimezone()))
-    say(f"rollout {number} is described in {output}")
+    say(f"rollout {found.row.id} is described in {output}")
 
 
 def metrics(

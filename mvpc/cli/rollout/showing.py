@@ -14,7 +14,7 @@ from mvpc.cli.context import current_project
 from mvpc.cli.options import JsonOption
 from mvpc.cli.planning import plan_as_json
 from mvpc.cli.planview import show_work
-from mvpc.cli.rollout.looking import rollout_as_json
+from mvpc.cli.rollout.looking import NumberOrNewest, newest, rollout_as_json
 from mvpc.cli.rollout.surprises import say_surprises
 from mvpc.cli.words import count, local
 from mvpc.model import RESUMABLE, ComponentResult, RolloutRecord, RolloutState
@@ -29,19 +29,19 @@ _NAMED = 5
 
 
 def show_rollout(
-    number: Annotated[int, typer.Argument(help="Number of the rollout.")],
+    number: NumberOrNewest = 0,
     each_device: Annotated[bool, typer.Option("--devices", help="List every result of every device.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only what failed, with all that was said.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show one rollout: what failed and what waits, how its rings came out, and what it changed."""
     with Reader(current_project().database) as reader:
-        found = reader.rollout(number)
+        found = reader.rollout(number or newest(reader))
     if as_json:
         print_json(_as_json(found))
         return
     reason = f": {found.row.reason}" if found.row.reason else ""
-    say(f"Rollout {number} of {local(found.row.started)} by {found.row.actor} · {found.row.state}{reason}")
+    say(f"Rollout {found.row.id} of {local(found.row.started)} by {found.row.actor} · {found.row.state}{reason}")
     if failed:
         _show_failed(found)
     elif each_device:
