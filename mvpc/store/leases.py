@@ -41,8 +41,9 @@ def take(connection: Connection, rollout: int, devices: Mapping[str, int]) -> No
     if held := [row for row in taken if alive[row.id]]:
         first = held[0]
         shown = ", ".join(sorted(names[row.device] for row in held)[:_NAMED])
+        are = "is" if len(held) == 1 else "are"
         raise LockedError(
-            f"{len(held)} of these laptops are locked by rollout {first.id} of {first.actor} since "
+            f"{len(held)} of these laptops {are} locked by rollout {first.id} of {first.actor} since "
             f"{first.started[:16].replace('T', ' ')} UTC: {shown}",
             hint=f"Wait for it, or end it with: mvpc rollout cancel {first.id}",
         )

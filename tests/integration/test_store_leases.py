@@ -78,7 +78,9 @@ def test_before_a_reboot_nobody_who_is_alive_now_was_at_work():
 
 def test_a_rollout_that_hangs_is_shown_as_interrupted_and_loses_its_laptops(path: Path, store: Store):
     first = store.begin_rollout(PLAN, actor="ute", at=NOON)
-    with pytest.raises(LockedError, match=r"locked by rollout 1 of ute since 2026-11-23 12:00 UTC: nb-1"):
+    with pytest.raises(
+        LockedError, match=r"1 of these laptops is locked by rollout 1 of ute since 2026-11-23 12:00 UTC: nb-1"
+    ):
         store.begin_rollout(PLAN, actor="jan", at=NOON)
     hang(path)
     with Reader(path) as reader:

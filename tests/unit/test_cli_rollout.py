@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from mvpc.cli.app import app
 from mvpc.cli.context import login
 from mvpc.cli.rollout import approving, watching
+from mvpc.cli.rollout.ending import finish
 from mvpc.errors import InputError, LockedError, MvpcError, RolloutError
 from mvpc.inventory.difference import ImportDifference
 from mvpc.job import Job, make_job
@@ -74,6 +76,13 @@ def a_rollout(
     store.record(number, [missed], {})
     store.end_rollout(number, at=NOON, state=state, reason=reason)
     return number
+
+
+def a_rollout_that_ended(*outcomes: Outcome, surprises: tuple[ComponentResult, ...] = ()) -> Rollout:
+    """One with so many laptops, of which one is verified."""
+    counts = {outcome: outcomes.count(outcome) for outcome in outcomes}
+    state = RolloutState.DONE
+    return Rollout(number=1, state=state, reason="", counts=counts, verified=1, results=surprises, surprises=surprises)
 
 
 # --- four eyes -------------------------------------------------------------------------------
@@ -194,6 +203,16 @@ def test_wrong_options_are_all_named_before_anything_is_asked(project: Path, sto
     assert "--window 'night' is no window" in failed.stderr
 
 
+def test_the_end_counts_who_sleeps_now_and_not_who_slept_when_the_plan_was_made(project: Path, capsys: Any):
+    plan = make_plan("all", [subject("nb-1"), subject("nb-2", asleep=True), subject("nb-3", asleep=True)])
+    done = a_rollout_that_ended(Outcome.CHANGED, Outcome.UNREACHABLE)
+    with pytest.raises(typer.Exit):
+        finish(plan, done, as_json=False)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Rollout 1: 1 changed, 1 verified, 0 failed, 1 unreachable"
+    assert said[1].startswith("1 device unreachable: not failed")
+
+
 # --- the watch -------------------------------------------------------------------------------
 
 
@@ -256,15 +275,7 @@ def test_a_sample_that_differs_is_said_by_the_watch_too(
     store: Store, nobody_answers: None, monkeypatch: pytest.MonkeyPatch
 ):
     lie = ComponentResult(device="nb-2", component="base", outcome=Outcome.CHANGED, changes=("file /etc/x",), at=NOON)
-    done = Rollout(
-        number=1,
-        state=RolloutState.DONE,
-        reason="",
-        counts={Outcome.CHANGED: 1},
-        verified=1,
-        results=(lie,),
-        surprises=(lie,),
-    )
+    done = a_rollout_that_ended(Outcome.CHANGED, surprises=(lie,))
     a_rollout(store, state=RolloutState.SCHEDULED)
     monkeypatch.setattr(watching, "carry_on", lambda *_: None)
     monkeypatch.setattr(watching, "run", lambda *_, **__: done)

@@ -40,7 +40,8 @@ def _say_how(plan: Plan, done: Rollout | None) -> None:
     else:
         _say_result(done)
         _say_sample(plan, done)
-    if asleep := reasons.count(Skip.UNREACHABLE):
+    # Who sleeps changes while a rollout runs, and when it is carried on: its plan knows only who did at its beginning.
+    if asleep := done.counts.get(Outcome.UNREACHABLE, 0) if done else reasons.count(Skip.UNREACHABLE):
         say(f"{count(asleep, 'device')} unreachable: not failed; what waits: mvpc rollout waiting", style=WARN)
     if refused := reasons.count(Skip.REFUSED):
         say(f"{count(refused, 'device')} refused: not touched, look at them with mvpc status LAPTOP", style=BAD)
