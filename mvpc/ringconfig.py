@@ -56,6 +56,15 @@ def rings_of(text: str, known: Sequence[Ring]) -> tuple[Ring, ...]:
     return tuple(rings)
 
 
+def strangers(rings: Sequence[Ring], *, hostnames: Collection[str], authorities: Collection[str]) -> Iterator[str]:
+    """What rings name and nobody has, in words: a pilot group that is misspelt would be nobody."""
+    for ring in rings:
+        for kind, names, known in (("device", ring.devices, hostnames), ("authority", ring.authorities, authorities)):
+            yield from (
+                f"ring {ring.name} names {kind} {name}, which is not known" for name in names if name not in known
+            )
+
+
 def _wrong(part: tuple[str, str, str], known: Collection[str]) -> Problem | None:
     name = part[0].strip()
     if not _is_share(part):

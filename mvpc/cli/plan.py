@@ -65,7 +65,7 @@ def plan(
         )
     fleet = Fleet(current_project(), on=today())
     selection = Selection(ressort=ressort, authority=authority, devices=tuple(device or ()))
-    chosen = rings_for(fleet.project, rings)
+    chosen = rings_for(fleet, rings)
     subjects = examine(fleet, fleet.select(selection), ask=ask)
     extent = thoroughness(fleet.project, full=full)
     made = made_by(login(), fleet.plan(str(selection), subjects, chosen, extent))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mvpc.cli.completing import authorities, laptops, ressorts
+from mvpc.cli.console import WARN, say
 from mvpc.cli.context import now
 from mvpc.cli.laptops import asking, prober
 from mvpc.errors import InputError
@@ -19,7 +20,7 @@ from mvpc.plan import Subject, Thoroughness, is_proven, missing_versions, proofs
 from mvpc.planfile import to_data
 from mvpc.profiles import in_order
 from mvpc.project import Project
-from mvpc.ringconfig import rings_of
+from mvpc.ringconfig import rings_of, strangers
 from mvpc.store.answers import record_probes
 
 RessortOption = Annotated[
@@ -114,9 +115,15 @@ def thoroughness(project: Project, *, full: bool) -> Thoroughness:
     return Thoroughness(full=full, sample_percent=project.sample_percent, now=now())
 
 
-def rings_for(project: Project, text: str) -> Sequence[Ring]:
-    """The rings of one rollout: those that a person gave, or those of the project."""
-    return rings_of(text, project.rings) if text else project.rings
+def rings_for(fleet: Fleet, text: str) -> Sequence[Ring]:
+    """The rings of one rollout: those that a person gave, or those of the project. Warns of names that nobody has."""
+    rings = rings_of(text, fleet.project.rings) if text else fleet.project.rings
+    names = {name for ring in rings for name in ring.devices}
+    # A simulated fleet has the rings of the real one, and none of its laptops.
+    found = names if fleet.project.chances or not names else {device.hostname for device in fleet.named(names)}
+    for words in strangers(rings, hostnames=found, authorities=fleet.organisation.authorities):
+        say(f"mvpc.toml: {words}", style=WARN, err=True)
+    return rings
 
 
 def _inputs(subject: Subject) -> Iterator[tuple[tuple[str, str], Mapping[str, Scalar]]]:

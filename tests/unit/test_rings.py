@@ -8,7 +8,7 @@ import pytest
 
 from mvpc.errors import InputError
 from mvpc.model import Gate, Ring
-from mvpc.ringconfig import rings_of
+from mvpc.ringconfig import rings_of, strangers
 from mvpc.rings import DEFAULT_RINGS, Member, Placement, place
 
 
@@ -71,6 +71,14 @@ def test_named_devices_and_authorities_are_always_in_their_ring():
     assert {"nb-00003", "nb-00009", "nb-00019"} <= set(placement.rings[0].devices)
     assert placement.why["nb-00003"] == "pilot: named in mvpc.toml"
     assert placement.why["nb-00019"] == "pilot: its authority lagus is named in mvpc.toml"
+
+
+def test_what_a_ring_names_and_nobody_has_is_said():
+    pilot = Ring(name="pilot", percent=1, devices=("nb-1", "nb-l"), authorities=("zdmv", "zdvm"))
+    assert list(strangers([pilot], hostnames={"nb-1"}, authorities={"zdmv"})) == [
+        "ring pilot names device nb-l, which is not known",
+        "ring pilot names authority zdvm, which is not known",
+    ]
 
 
 # --- rings of one rollout --------------------------------------------------------------------

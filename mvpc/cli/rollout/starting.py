@@ -28,7 +28,7 @@ def made_now(selection: Selection, *, full: bool = False, rings: str = "") -> tu
     """A plan for what the laptops of a selection are now, in the rings of the project or in those given."""
     project = current_project()
     fleet = Fleet(project, on=today())
-    chosen = rings_for(project, rings)
+    chosen = rings_for(fleet, rings)
     devices = fleet.select(selection)
     if _renew(project, devices):
         devices = fleet.select(selection)
