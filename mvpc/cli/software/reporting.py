@@ -22,16 +22,15 @@ from mvpc.model import Device, SoftwareSeen
 from mvpc.report import software_csv, software_html
 from mvpc.software import wishes
 from mvpc.software.trial import Asked, LaptopSoftware, ProductFigures, State, Trial, trial
+from mvpc.software.versions import version_key
 from mvpc.store.read import Reader
 
 _SHOWN = 20
 """Kinds of failures that a screen holds; the other forms have all."""
 
 
-_COLUMNS = (
-    *("product", "function", "wanted", "installed, oldest first", "working"),
-    *("failed", "missing", "unknown", "licence"),
-)
+_PRODUCTS = ("product", "working", "failed", "missing", "unknown", "licence")
+_VERSIONS = ("product", "function", "version, oldest first", "wanted", "installed")
 
 
 class Form(StrEnum):
@@ -118,7 +117,8 @@ def _data(found: Trial) -> dict[str, Any]:
 
 def _show(found: Trial) -> None:
     if found.products:
-        print_table(f"Software · {found.scope}", _COLUMNS, [_row(each) for each in found.products])
+        print_table(f"Software · {found.scope}", _PRODUCTS, [_row(each) for each in found.products])
+        print_table("", _VERSIONS, [line for each in found.products for line in _versions(each)])
     complaints = found.complaints
     if complaints:
         rows = [(each.product, each.error, len(each.devices), each.devices[0]) for each in complaints]
@@ -131,21 +131,21 @@ def _show(found: Trial) -> None:
 
 
 def _row(row: ProductFigures) -> tuple[object, ...]:
-    wanted = ", ".join(f"{version or 'any'} × {number}" for version, number in row.wanted.items())
-    installed = ", ".join(f"{version} × {number}" for version, number in row.installed.items())
-    more = [f"{row.other_version} another than wanted"] if row.other_version else []
-    more += [f"{row.unchosen} not chosen"] if row.unchosen else []
     share = f"{row.working_percent} of {row.chosen - row.states[State.UNKNOWN]}"
     numbers = (row.states[state] for state in (State.FAILED, State.MISSING, State.UNKNOWN))
-    return (
-        row.product,
-        row.function,
-        wanted,
-        "; ".join(filter(None, (installed, *more))),
-        share,
-        *numbers,
-        row.licence,
-    )
+    return row.product, share, *numbers, row.licence
+
+
+def _versions(row: ProductFigures) -> Iterator[tuple[object, ...]]:
+    """One version a line, since one that is broken into pieces cannot be read; product and function stand once."""
+    lines = [
+        (version or "any", row.wanted.get(version, ""), row.installed.get(version, ""))
+        for version in sorted({*row.wanted, *row.installed}, key=version_key)
+    ]
+    lines += [("(another than wanted)", "", row.other_version)] if row.other_version else []
+    lines += [("(not chosen)", "", row.unchosen)] if row.unchosen else []
+    for number, line in enumerate(lines):
+        yield *((row.product, row.function) if number == 0 else ("", "")), *line
 
 
 def _lines(found: Trial, troubles: bool) -> Iterator[tuple[str, str]]:
