@@ -10,6 +10,7 @@ from enum import StrEnum
 from mvpc.deferred import judge
 from mvpc.model import (
     COMPONENTS,
+    NO_LOGIN,
     ROLLED_OUT_STATES,
     ComponentState,
     Deferred,
@@ -151,6 +152,8 @@ def _next_step(verdict: Verdict, known: Knowledge) -> str:
     name = known.device.hostname
     if verdict is Verdict.REFUSED and known.seen and known.seen.reach is Reach.BROKEN:
         return f"it is the laptop we know: see to its disk, sudo and python3, then: mvpc status {name} --live"
+    if verdict is Verdict.REFUSED and known.seen and NO_LOGIN in known.seen.detail:
+        return f"compare `[ssh]` of mvpc.toml with accounts and keys on the laptop, then: mvpc status {name} --live"
     if verdict is Verdict.DRIFTED and known.seen and known.seen.reach is Reach.UNREACHABLE:
         return f"it does not answer now; when it is on: mvpc rollout --device {name}"
     if verdict in {Verdict.OK, Verdict.APPLIED} and known.seen and known.seen.reach is Reach.UNREACHABLE:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from mvpc.model.answers import ComponentResult, ComponentState, DeviceSeen, Outcome, Probe, Reach, SoftwareSeen
+from mvpc.model.answers import (
+    NO_LOGIN,
+    ComponentResult,
+    ComponentState,
+    DeviceSeen,
+    Outcome,
+    Probe,
+    Reach,
+    SoftwareSeen,
+)
 from mvpc.model.bundles import (
     COMPONENTS,
     Bundle,
@@ -55,6 +64,7 @@ __all__ = [
     "COMPONENTS",
     "HOSTNAME",
     "NEXT_STATES",
+    "NO_LOGIN",
     "RESUMABLE",
     "ROLLED_OUT_STATES",
     "TOKEN_LIFE",

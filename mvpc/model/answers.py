@@ -21,6 +21,10 @@ class Reach(StrEnum):
     BROKEN = "broken"  #: logged in, but the answer was no valid report
 
 
+NO_LOGIN = "it does not let"
+"""How the detail of a REFUSED laptop begins that is the one we know, but takes neither our account nor our key."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
     """One laptop's answer to the one-round-trip question."""

@@ -16,7 +16,7 @@ from paramiko.pkey import UnknownKeyType
 from mvpc.device import PYTHON
 from mvpc.errors import MvpcError
 from mvpc.identity.ssh import outdated
-from mvpc.model import Device, Reach
+from mvpc.model import NO_LOGIN, Device, Reach
 from mvpc.ssh.calls import CONNECT_SECONDS
 from mvpc.ssh.trust import DistrustedError, HostAuthority, HostTrust
 
@@ -122,7 +122,7 @@ def _log_in(
     except DistrustedError:
         raise
     except paramiko.AuthenticationException as error:
-        raise NotReachedError(Reach.REFUSED, f"it does not let {login.user} in") from error
+        raise NotReachedError(Reach.REFUSED, f"{NO_LOGIN} {login.user} in") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) and "host key" in str(error):
             reason = "it offers another kind of SSH host key than the inventory holds"

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mvpc.cli.app import app
+from mvpc.cli.device.words import as_words
 
 SAMPLE = Path(__file__).parents[2] / "inventory"
 
@@ -43,6 +44,13 @@ def mvpc(*arguments: str, answer: str = "") -> Result:
 
 def hostnames(*arguments: str) -> list[str]:
     return [device["hostname"] for device in json.loads(mvpc("list", "--json", *arguments).stdout)["devices"]]
+
+
+def test_two_keys_that_begin_alike_can_be_told_apart_in_what_was_changed():
+    keys = [f"ssh-ed25519 {'A' * 60}first-{'B' * 10}", f"ssh-ed25519 {'A' * 60}second-{'C' * 10}"]
+    assert as_words({"host_key": (keys[0], keys[1])}) == (
+        "host key ssh-ed25519 AAAAAAAAAAAAAAA…t-BBBBBBBBBB -> ssh-ed25519 AAAAAAAAAAAAAAA…d-CCCCCCCCCC"
+    )
 
 
 def test_an_import_shows_what_was_found_and_asks(project: Path):

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from mvpc.model import (
     COMPONENTS,
     ComponentState,
@@ -116,6 +118,19 @@ def test_a_change_that_waits_for_a_sleeping_laptop_makes_it_outdated():
 def test_something_else_at_its_address_is_the_worst_news():
     strange = seen(reach=Reach.REFUSED, detail="its SSH host key is not the one in the inventory")
     assert judge(states=states(software=Outcome.FAILED), seen=strange)[0] is Verdict.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("detail", "step"),
+    [
+        ("it does not let mvpc-admin in", "compare `[ssh]` of mvpc.toml with accounts and keys on the laptop"),
+        ("its SSH host key is not the one in the inventory", "find out whether it was reinstalled or replaced"),
+        ("its SSH host certificate was revoked", "find out whether it was reinstalled or replaced"),
+    ],
+)
+def test_a_key_that_is_not_let_in_calls_for_another_step_than_a_strange_laptop(detail: str, step: str):
+    known = Knowledge(device=a_device(), states=states(), seen=seen(reach=Reach.REFUSED, detail=detail))
+    assert step in device_status(known, NOON).next_step
 
 
 def test_a_laptop_that_no_rollout_reached_is_new():

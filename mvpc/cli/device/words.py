@@ -67,5 +67,11 @@ def as_words(changes: Mapping[str, tuple[str, str]]) -> str:
 
 def _change(name: str, before: str, after: str) -> str:
     if not before:
-        return f"{name} {safe(after, limit=_LONGEST)}"
-    return f"{name} {safe(before, limit=_LONGEST)} -> {safe(after, limit=_LONGEST) or '(empty)'}"
+        return f"{name} {_cut(after)}"
+    return f"{name} {_cut(before)} -> {_cut(after) or '(empty)'}"
+
+
+def _cut(value: str) -> str:
+    """Long values by their beginning and their end: all keys of one kind begin alike."""
+    text = safe(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 13]}…{text[-12:]}"
