@@ -80,7 +80,7 @@ def find_image(target: Path) -> Image:
 
 def _make(building: Path, image: Image, recipe: Recipe, *, on_step: Callable[[str], None]) -> None:
     definition = recipe.definition
-    on_step(f"image {image.name}: Debian {definition.suite} from {recipe.sources[0].uri}")
+    on_step(f"image {image.name}: Debian {definition.suite} from {recipe.sources[0].uri}; this takes a minute or two")
     building.mkdir(mode=0o755)
     bootstrap(recipe, building / "rootfs", log=_beside(image.path, "log"))
     on_step(f"image {image.name}: accounts and settings")
