@@ -152,12 +152,20 @@ def explain(
     chosen = [*(each for each in values if covers(path, each.path)), *released(fleet, found, profile, path)]
     if not chosen:
         known = {each.path for each in values} | {each.path.rpartition(".")[0] for each in values}
-        step = suggestion(path, known) or f"See all with: mvpc profile show {found.hostname}"
+        step = _not_chosen(fleet, path) or suggestion(path, known)
+        step = step or f"See all with: mvpc profile show {found.hostname}"
         raise NotFoundError(f"{found.hostname} has no setting {path!r}", hint=step)
     if as_json:
         print_json([_explained(each) for each in chosen])
         return
     _show_explained(chosen)
+
+
+def _not_chosen(fleet: Fleet, path: str) -> str:
+    """The step for a product of the catalogue that no layer of the device chooses; empty for any other path."""
+    part, _, product = path.partition(".")
+    known = part == "software" and product in fleet.profiles.catalogue
+    return f"None of its layers chooses this product; which layers do: mvpc catalogue show {product}" if known else ""
 
 
 def _explained(each: Value) -> dict[str, Any]:

@@ -65,6 +65,10 @@ def flatten(merged: Merged, *above: str) -> dict[str, Scalar]:
     return {dotted(keys): origin.value for keys, origin in merged.origins.items() if keys[: len(above)] == above}
 
 
+_AS_A_MAP = "Write `name: value` lines, indented, as in that place"
+"""A list is what people write who think that layers add up."""
+
+
 @dataclass(slots=True)
 class _Merging:
     """The state of one merge: for every leaf its values, the winner last."""
@@ -85,19 +89,24 @@ class _Merging:
     def _put(self, path: Keys, node: Node) -> None:
         if isinstance(node, MappingNode):
             if path in self.leaves:
-                self._clash(path, node.source, self.leaves[path][-1][1], "a map stands over a value")
+                self._clash(
+                    path,
+                    node.source,
+                    self.leaves[path][-1][1],
+                    "a map stands over a value",
+                    "Write one value, as there",
+                )
                 return
             self.maps.setdefault(path, node.source)
             for key, child in node.entries.items():
                 self._put((*path, key), child)
         elif path in self.maps:
-            self._clash(path, node.source, self.maps[path], "a value stands over a map")
+            self._clash(path, node.source, self.maps[path], "a value stands over a map", _AS_A_MAP)
         elif not self._locked(path, node.source):
             self.leaves.setdefault(path, []).append((_shown(node), node.source))
             self.raw[path] = to_plain(node)
 
-    def _clash(self, path: Keys, here: Source, there: Source, what: str) -> None:
-        step = "Use the same kind in both places"
+    def _clash(self, path: Keys, here: Source, there: Source, what: str, step: str) -> None:
         self.problems.append(Problem(str(here), f"{dotted(path)}: {what} from {there}", step))
 
     def _locked(self, path: Keys, here: Source) -> bool:

@@ -271,6 +271,13 @@ def test_a_misspelt_path_or_device_gets_a_hint(project: Path):
     result = run(project, "explain", "nb-000123", "vpn.tunel")
     assert result.exit_code == 2
     assert "nb-000123 has no setting 'vpn.tunel'. Perhaps vpn.tunnel is meant." in result.stderr
+
+
+def test_explain_leads_from_a_product_that_is_not_chosen_to_the_layers_that_choose_it(project: Path):
+    write(project, "catalogue/other.yml", QPDF)
+    result = run(project, "explain", "nb-000123", "software.other")
+    assert result.exit_code == 2
+    assert "None of its layers chooses this product; which layers do: mvpc catalogue show other." in result.stderr
     assert run(project, "show", "nb-9").exit_code == 2
 
 
