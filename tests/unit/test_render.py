@@ -175,7 +175,10 @@ def test_a_source_replaces_no_package_that_others_have_unless_the_profile_says_s
 
 @pytest.mark.parametrize(
     ("mirror", "url"),
-    [("http://apt.mv.example/debian", "https://apt.mv.example/own"), ("http://m.example/", "http://deb.debian.org/x")],
+    [
+        ("http://apt.mv.example/debian", "https://apt.mv.example/own"),
+        ("http://m.example/", "http://mirror.debian.org/x"),
+    ],
 )
 def test_a_source_on_the_host_of_the_distribution_does_not_hold_back_the_distribution(mirror: str, url: str):
     assert pinned(mirror, url=url) == ""
