@@ -26,7 +26,7 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 _SPREADSHEET_ERROR = re.compile(r"#(?:[A-ZÜ]+/?[A-Z0-9]*[!?]|N/A|NV)\Z")
 """What Excel and LibreOffice, in English or German, show where a formula has no value: #NAME?, #DIV/0!, #WERT!, #NV."""
 
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+_GUARDED = re.compile(r"'['\s]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 
 _UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}
 

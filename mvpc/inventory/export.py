@@ -14,8 +14,8 @@ from mvpc.inventory.difference import as_text
 from mvpc.model import Device
 from mvpc.text import safe
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""What a spreadsheet would take as a formula (OWASP, CSV injection), or what is already guarded against it."""
+_FORMULA = re.compile(r"['\s]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+"""What a spreadsheet takes as a formula, after blanks and in full width too (OWASP, CSV injection), or guarded text."""
 
 
 def to_csv(devices: Iterable[Device], *, bom: bool = False) -> str:

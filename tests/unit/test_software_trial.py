@@ -199,7 +199,9 @@ def test_the_spreadsheet_has_a_row_for_each_product_of_each_laptop():
     assert (windows["Rechnername"], windows["Abfrage"], windows["Produkt"]) == ("nb-3", "nicht abfragbar", "")
 
 
-@pytest.mark.parametrize("error", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1"])
+@pytest.mark.parametrize(
+    "error", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", " =1", "\n=1", "\u00a0+1", "\uff1d1"]
+)
 def test_what_a_laptop_says_is_no_formula(error: str):
     (row,) = rows(a_laptop(1, {"qpdf": "9-1"}, error=error))
     assert row["Meldung"].startswith("'")
