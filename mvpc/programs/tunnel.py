@@ -145,7 +145,7 @@ def mend_switch(settings: Mapping[str, Any]) -> None:
     """Load the switch again where somebody has flushed it."""
     if settings["kill_switch"] and answer("nft", "--json", "list", "table", *TABLE) is None:
         log("the kill switch was gone; it is loaded again")
-        said("systemctl", "reload-or-restart", "--", "mvpc-kill.service")
+        said("systemctl", "restart", "--", "mvpc-kill.service")  # nothing is left that a restart could open
 
 
 def trust(settings: Mapping[str, Any], devices: Sequence[str]) -> None:

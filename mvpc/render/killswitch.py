@@ -1,7 +1,7 @@
 """The kill switch: an nftables table of its own that lets nothing leave the laptop beside the tunnel (ADR 19).
 
 It lives in the kernel, so it holds while daemons die. At boot it is there before the network; where its file is
-damaged, nothing goes out at all.
+damaged, nothing goes out at all. Where nft itself fails at boot, routing refuses people's programs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from mvpc.settings import Vpn, present
 
 RULES = "/etc/nftables.d/mvpc-kill.nft"
 UNIT = "/etc/systemd/system/mvpc-kill.service"
+_SHUT = "pref 1 uidrange 1000-4294967294 prohibit"
+"""People, and not those who mend it: root, apt, name resolution (Debian policy 9.2.2).
+
+The rule comes after the routes to the laptop itself, and before all others.
+"""
 _AFTER_OTHERS = "/etc/systemd/system/nftables.service.d/mvpc-kill.conf"
 
 
@@ -30,7 +35,7 @@ def resources(settings: Vpn, provider: str, ssh_port: int) -> tuple[Resource, ..
     if not settings.kill_switch.enabled:
         return ()
     answers = tuple(_answers(settings, ssh_port))
-    unit = fill("kill-switch-service", unit=UNIT, rules=RULES, closed=_closed(answers))
+    unit = fill("kill-switch-service", unit=UNIT, rules=RULES, closed=_closed(answers), shut=_SHUT)
     return (
         Package(name="nftables"),
         File(

@@ -273,6 +273,7 @@ def test_people_may_sign_in_to_a_network_for_a_while(admin: Admin, laptop: Charo
     assert kinds(uplink.beside(*TUNNEL, *MVPC)) == {"v4 tcp 443", "v6 tcp 443", "v4 udp 53"}
     assert "open for a sign-in page" in admin.mvpc("status", "lab-01", "--live")
     assert "opened the kill switch" in laptop.succeed("journalctl", "--output=cat", "--identifier=mvpc-tunnel")
+    assert "It is open, for 10 more minutes" in sign_in(laptop).stdout
 
 
 def test_the_kernel_closes_it_without_anybody_there(laptop: Charon, uplink: Uplink):
@@ -364,6 +365,33 @@ def test_a_laptop_that_boots_with_damaged_rules_is_shut_and_a_rollout_mends_it(a
     admin.mvpc("rollout", "--device", "lab-01", "--yes")
     wait_for_tunnel(laptop)
     assert "kill switch on" in admin.mvpc("status", "lab-01", "--live")
+
+
+def test_a_laptop_on_which_nft_itself_fails_at_boot_lets_no_person_out_and_says_so(admin: Admin, laptop: Charon):
+    laptop.succeed("sh", "-c", "chmod a-x /usr/sbin/nft; sync")
+    machine = admin.machine("lab-01")
+    machine.crash()
+    machine.start()
+    laptop.run("systemctl", "is-system-running", "--wait")
+    # Through a tunnel that is up nothing would leave in the clear.
+    laptop.succeed("systemctl", "stop", "mvpc-vpn.timer", "strongswan.service")
+    plug_in(laptop)
+    with listening(admin) as uplink:
+        laptop.run("python3", "-c", TALK)  # as root
+    assert kinds(uplink.packets) >= EVERYTHING
+    with listening(admin) as uplink:
+        talk(laptop)
+    assert not kinds(uplink.packets) & EVERYTHING
+    status = admin.mvpc("status", "lab-01", "--live")
+    assert "DRIFTED" in status
+    assert "mvpc-kill.service" in status
+    assert "kill switch NOT LOADED" in status
+
+    laptop.succeed("chmod", "a+x", "/usr/sbin/nft")
+    laptop.succeed("systemctl", "start", "mvpc-vpn.timer", "strongswan.service", "mvpc-vpn.service")
+    wait_for_tunnel(laptop)
+    assert "kill switch on" in admin.mvpc("status", "lab-01", "--live")
+    assert "prohibit" not in laptop.succeed("ip", "rule") + laptop.succeed("ip", "-6", "rule")
 
 
 def test_where_the_profile_no_longer_wants_it_the_switch_goes(admin: Admin, laptop: Charon):

@@ -208,8 +208,17 @@ def test_at_boot_nothing_goes_out_before_the_rules_are_loaded_and_nothing_if_the
     assert "policy drop; oifname lo accept;" in first
     assert "10.20.0.0/16 } tcp sport 22" in first
     assert "51820" not in first
-    assert second == f"ExecStart=-/usr/sbin/nft -f {RULES}"
+    assert second == f"ExecStart=/usr/sbin/nft -f {RULES}"
     assert {"DefaultDependencies=no", "Before=network-pre.target", "WantedBy=sysinit.target"} <= set(lines)
+
+
+def test_where_nft_itself_fails_at_boot_routing_refuses_people_until_the_rules_are_loaded():
+    lines = files(WIREGUARD)[UNIT].splitlines()
+    (shut,) = (line for line in lines if line.startswith("ExecStopPost="))
+    (lifted,) = (line for line in lines if line.startswith("ExecStartPost="))
+    assert "rule add pref 1 uidrange 1000-4294967294 prohibit" in shut
+    assert "is-active network-pre.target ||" in shut
+    assert "rule del pref 1 uidrange 1000-4294967294 prohibit" in lifted
 
 
 def test_it_is_loaded_again_by_way_of_closed_and_never_by_way_of_open():
