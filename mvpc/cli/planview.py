@@ -35,6 +35,8 @@ def show_plan(plan: Plan, *, each_device: bool) -> None:
     total = len(plan.devices) + len(plan.skipped)
     changing = len(plan.devices) - len(plan.sample)
     say(f"Plan {plan.hash} · {plan.scope} · {changing} of {count(total, 'device')} to change")
+    if not total:
+        say("The inventory has no device there; what it has: mvpc device list", style=WARN)
     most = None if each_device else _MANY
     cut = _show_counts(plan, most)
     cut |= show_work(plan, most=most)

@@ -132,3 +132,7 @@ def test_what_a_laptop_says_cannot_steer_the_terminal(shown):
 def test_a_text_with_many_lines_is_shown_by_what_tells_it_from_others():
     key = Edit(path="base.apt.sources.own.key", old="-----BEGIN\none\n", new="-----BEGIN\ntwo\n")
     assert str(key) == "base.apt.sources.own.key: 2 lines (sha256 0ab61102) -> 2 lines (sha256 881892d5)"
+
+
+def test_where_nobody_was_selected_it_says_so(shown):
+    assert shown(a_plan())[1].startswith("The inventory has no device there")
