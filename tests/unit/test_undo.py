@@ -576,6 +576,20 @@ def test_a_tunnel_is_up_when_it_carries_traffic(
     assert closed == ([] if is_up else ["the tunnel mvpc-vpn did not come up"])
 
 
+def test_that_the_tunnel_is_down_is_said_before_the_name_servers_behind_it_are_missed(
+    monkeypatch: pytest.MonkeyPatch, root: Path, use: Callable[[Tools], Tools]
+):
+    (root / ways.WIREGUARD[1:]).parent.mkdir(parents=True)
+    (root / ways.WIREGUARD[1:]).touch()
+    use(Tools(wg="wg-mvpc\tkey=\t0\n"))
+    monkeypatch.setattr(ways, "name_servers", lambda _root: {"wg-mvpc": ["192.0.2.53"]})
+    monkeypatch.setattr(ways, "answers_query", lambda _server: False)
+    assert list(closed_ways({**NOTHING_OPEN, "names": ["wg-mvpc"], "tunnel": True}, root)) == [
+        "the tunnel mvpc-vpn did not come up",
+        "no name server of wg-mvpc answers any more (192.0.2.53)",
+    ]
+
+
 def test_a_tunnel_that_the_profile_takes_away_is_not_missed(root: Path, use: Callable[[Tools], Tools]):
     use(Tools())
     assert list(closed_ways({**NOTHING_OPEN, "tunnel": True}, root)) == []

@@ -50,11 +50,11 @@ def closed_ways(before: Mapping[str, Any], root: Path) -> Iterator[str]:
         if not greets(port):
             yield f"sshd does not answer on port {port} any more"
     tunnel = tunnel_is_up(root)
+    if before["tunnel"] and has_tunnel(root) and not tunnel:  # said before what follows from it
+        yield "the tunnel mvpc-vpn did not come up"
     if before["router"] and not tunnel and not any(map(answers_ping, routers())):
         yield "no router answers any more"
     yield from closed_names(before["names"], name_servers(root))
-    if before["tunnel"] and has_tunnel(root) and not tunnel:
-        yield "the tunnel mvpc-vpn did not come up"
 
 
 def closed_names(before: Collection[str], servers: Mapping[str, list[str]]) -> Iterator[str]:
