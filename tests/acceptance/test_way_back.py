@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mvpc.device import PYTHON, component_to_dict, program, undo_source
-from mvpc.model import ComponentResult, File, Outcome, Resource, Unit
+from mvpc.model import ComponentResult, File, HostWork, Outcome, Resource, Unit
 from tests.acceptance.admin import HEADER, NEEDS_LAB, PSK, Admin, an_admin
 from tests.acceptance.certificates import Certificate, authority, issue
 from tests.acceptance.charon import PACKAGES, with_vpn
@@ -155,7 +155,7 @@ STATE = """sudo sh -c '
 
 @dataclass(frozen=True)
 class Course:
-    """What came of all kinds."""
+    """What came of some changes: by laptop, how it was before, where somebody looked, and what it said."""
 
     begun: datetime
     before: Mapping[str, str]
@@ -174,9 +174,13 @@ def cut_off(admin: Admin) -> Course:
         prepare = "apt-get update -qq && {}"
         list(pool.map(lambda kind: admin.machine(kind.laptop).succeed(prepare.format(kind.before)), KINDS.values()))
     before = {kind.laptop: admin.on(kind.laptop, STATE) for kind in KINDS.values()}
+    work = [mistake(admin, kind.laptop, *kind.change) for kind in KINDS.values()]
+    return replace(course_of(admin, work), before=before)
+
+
+def course_of(admin: Admin, work: Sequence[HostWork]) -> Course:
     begun = datetime.now(tz=UTC)
-    results = converge(admin, [mistake(admin, kind.laptop, *kind.change) for kind in KINDS.values()])
-    return Course(begun, before, {result.device: result for result in results})
+    return Course(begun, {}, {result.device: result for result in converge(admin, work)})
 
 
 # --- changes of a tunnel -----------------------------------------------------------------------
@@ -267,19 +271,21 @@ def pilot(admin: Admin, tunnels: None) -> str:
 @pytest.fixture(scope="module")
 def with_a_wrong_authority(
     admin: Admin, pilot: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Future[list[ComponentResult]]]:
+) -> Iterator[Future[Course]]:
     """Meanwhile the other laptop is told of another authority than the gateway's."""
     other = next(name for name in ("lab-01", "lab-02") if name != pilot)
     foreign = authority(tmp_path_factory.mktemp("foreign"), "vpn-ca").certificate.read_text()
     wrong = File(path=AUTHORITY, content=foreign, notify=("restart strongswan.service",))
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(converge, admin, [mistake(admin, other, wrong)])
+        yield pool.submit(course_of, admin, [mistake(admin, other, wrong)])
 
 
 def test_a_wrong_gateway_is_taken_back_and_the_rollout_stops_in_the_pilot_ring(
     admin: Admin, pilot: str, with_a_wrong_authority: object
 ):
+    begun = datetime.now(tz=UTC)
     said = " ".join(admin.mvpc("rollout", *BOTH, "--yes", expect=3).split())
+    assert datetime.now(tz=UTC) - begun < SECONDS
     assert f"stopped: 1 of 1 devices failed in ring pilot; the limit is 2 % or 5; {pilot}, vpn: {NOT_UP}" in said
     row = admin.newest_rollout()
     assert row
@@ -295,9 +301,11 @@ def test_a_wrong_gateway_is_taken_back_and_the_rollout_stops_in_the_pilot_ring(
 
 
 def test_a_wrong_authority_of_the_gateway_is_taken_back(
-    admin: Admin, with_a_wrong_authority: Future[list[ComponentResult]], gateway_authority: Certificate
+    admin: Admin, with_a_wrong_authority: Future[Course], gateway_authority: Certificate
 ):
-    [result] = with_a_wrong_authority.result()
+    course = with_a_wrong_authority.result()
+    [result] = course.results.values()
+    assert result.at - course.begun < SECONDS
     assert (result.outcome, result.error) == (Outcome.ROLLED_BACK, NOT_UP)
     assert admin.on(result.device, f"sudo cat {AUTHORITY}") == gateway_authority.certificate.read_text()
     admin.machine(result.device).wait_until_succeeds(f"ping -c1 -W2 {BEHIND}")
