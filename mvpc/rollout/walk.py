@@ -1,6 +1,6 @@
 """Carry out a plan, ring by ring, and nothing but the plan. Knows laptops and the database only by protocols.
 
-The rule that stops a rollout is watched after every result: what is in flight finishes, nothing new is started.
+The rule that stops a rollout is watched after each batch: laptops in flight finish, no other is begun.
 """
 
 from __future__ import annotations

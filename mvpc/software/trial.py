@@ -200,7 +200,8 @@ def _is_there(product: Program, laptop: LaptopSoftware) -> bool:
         names = product.packages_for(laptop.device.os)
     elif isinstance(product, FlatpakProduct):
         names = (product.app,)
-    return bool(names and laptop.seen) and all(name in laptop.seen.packages for name in names)  # type: ignore[union-attr]
+    there = laptop.seen.packages if laptop.seen else {}
+    return bool(names) and all(name in there for name in names)
 
 
 def _troubles(name: str, laptops: Sequence[LaptopSoftware]) -> Iterator[Trouble]:
