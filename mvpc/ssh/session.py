@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import paramiko
 from paramiko.pkey import UnknownKeyType
@@ -28,6 +28,8 @@ ANSWER_BYTES = 1 << 20
 _GREETING_AGAIN_SECONDS = 5
 """For a laptop that answered before, to tell one that hangs from one that has gone."""
 COMMAND = f"sudo -n {PYTHON}"
+_TCP_INFO = struct.Struct("=100xI32xI")
+"""tcpi_total_retrans and tcpi_segs_out of struct tcp_info (linux/tcp.h, tcp(7))."""
 
 # Without a handler Python prints what paramiko logs: a traceback for every laptop whose sshd hangs.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -60,9 +62,8 @@ def exchange(
     try:
         trust = HostTrust(device, login.authority)
         client.set_missing_host_key_policy(trust)
-        address = connection.getpeername()
         _log_in(client, device, login, connection, trust)
-        return _run(client, program, address, seconds)
+        return _run(client, program, connection, seconds)
     except DistrustedError as error:
         raise NotReachedError(Reach.REFUSED, str(error)) from error
     finally:
@@ -130,44 +131,61 @@ def _log_in(
         raise NotReachedError(Reach.UNREACHABLE, f"SSH did not come up ({error})") from error
 
 
-def _run(client: paramiko.SSHClient, text: str, address: Any, seconds: int = ANSWER_SECONDS) -> str:
+def _run(client: paramiko.SSHClient, text: str, connection: socket.socket, seconds: int = ANSWER_SECONDS) -> str:
     """Run the program on the laptop; everything it says is bounded in size and time."""
-    deadline = time.monotonic() + seconds
-    slow = f"it let us in, but gave no answer within {seconds} s"
+    laptop = connection.getpeername()[:2]  # paramiko closes the connection when it breaks off
     try:
         stdin, stdout, stderr = client.exec_command(COMMAND, timeout=seconds)
         stdin.write(text)
         stdin.channel.shutdown_write()
-        printed = _read(stdout, deadline, slow)
+        printed = _read(stdout, time.monotonic() + seconds)
         if stdout.channel.recv_exit_status() != 0 and not printed.strip():
             complaint = stderr.read(400).decode(errors="replace").strip()
             raise NotReachedError(Reach.BROKEN, f"the program did not run: {complaint or 'no reason given'}")
     except TimeoutError as error:
-        raise _silence(address, slow) from error
+        raise _silence(connection, laptop, f"it let us in, but gave no answer within {seconds} s") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise _silence(address, f"the connection broke off ({str(error) or type(error).__name__})") from error
+        raise _silence(
+            connection, laptop, f"the connection broke off ({str(error) or type(error).__name__})"
+        ) from error
     return printed.decode(errors="replace")
 
 
-def _silence(address: Any, detail: str) -> NotReachedError:
-    """A laptop that let us in and then fell silent: it has gone when its sshd is silent too, else it is broken."""
-    try:
-        with socket.create_connection(address[:2], timeout=_GREETING_AGAIN_SECONDS) as connection:
-            there = connection.recv(4) == b"SSH-"
-    except OSError:
-        there = False
-    return NotReachedError(Reach.BROKEN if there else Reach.UNREACHABLE, detail)
-
-
-def _read(stream: paramiko.ChannelFile, deadline: float, slow: str) -> bytes:
+def _read(stream: paramiko.ChannelFile, deadline: float) -> bytes:
+    """All that comes until then; raises TimeoutError."""
     printed = bytearray()
     while chunk := stream.read(65536):
         printed += chunk
         if len(printed) > ANSWER_BYTES:
             raise NotReachedError(Reach.BROKEN, f"its answer is longer than {ANSWER_BYTES >> 20} MiB")
         if time.monotonic() > deadline:
-            raise NotReachedError(Reach.BROKEN, slow)
+            raise TimeoutError
     return bytes(printed)
+
+
+def _silence(connection: socket.socket, laptop: tuple[str, int], detail: str) -> NotReachedError:
+    """A laptop that let us in and then fell silent: it is broken where the way to it is sound, else it has gone."""
+    sound = not _loses_packets(connection) and _greets(laptop)
+    return NotReachedError(Reach.BROKEN if sound else Reach.UNREACHABLE, detail)
+
+
+def _loses_packets(connection: socket.socket) -> bool:
+    """Whether every tenth segment or more had to be sent again: answers then take minutes, whatever the laptop does."""
+    try:
+        known = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    except OSError:
+        return False
+    again, sent = _TCP_INFO.unpack(known)
+    return bool(again * 10 >= sent)
+
+
+def _greets(laptop: tuple[str, int]) -> bool:
+    """Whether its sshd answers somebody who calls anew."""
+    try:
+        with socket.create_connection(laptop, timeout=_GREETING_AGAIN_SECONDS) as another:
+            return another.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 def certificate_path(key: Path) -> Path:

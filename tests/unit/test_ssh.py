@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import socket
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -44,15 +48,43 @@ class Silent:
         raise TimeoutError
 
 
-@pytest.mark.parametrize(("there", "reach"), [(True, Reach.BROKEN), (False, Reach.UNREACHABLE)])
-def test_a_laptop_that_falls_silent_has_gone_unless_its_sshd_still_answers(there: bool, reach: Reach):
+@dataclass
+class Lossy:
+    """A connection that had to send a part of its segments again."""
+
+    laptop: tuple[str, int]
+    again: int
+
+    def getpeername(self) -> tuple[str, int]:
+        return self.laptop
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        assert (level, option) == (socket.IPPROTO_TCP, socket.TCP_INFO)
+        return struct.pack("=100xI32xI", self.again, 20)[:size]
+
+
+@contextmanager
+def an_sshd(*, alive: bool = True) -> Iterator[tuple[str, int]]:
+    """Where it listens for one caller, and says its name to it if it is alive."""
+
     def greet() -> None:
-        with server.accept()[0] as caller:
-            caller.send(b"SSH-2.0-OpenSSH\r\n" if there else b"")
+        with server.accept()[0] as caller, suppress(OSError):
+            caller.send(b"SSH-2.0-OpenSSH\r\n" if alive else b"")
 
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         greeting = pool.submit(greet)
-        with pytest.raises(NotReachedError) as silent:
-            session._run(Silent(), "", server.getsockname())  # type: ignore[arg-type]
+        yield server.getsockname()
+        socket.create_connection(server.getsockname()).close()  # where nobody has called
         greeting.result()
+
+
+@pytest.mark.parametrize(
+    ("alive", "again", "reach"),
+    [(True, 0, Reach.BROKEN), (True, 1, Reach.BROKEN), (True, 8, Reach.UNREACHABLE), (False, 0, Reach.UNREACHABLE)],
+)
+def test_a_laptop_that_falls_silent_is_broken_only_where_packets_arrive_and_its_sshd_still_answers(
+    alive: bool, again: int, reach: Reach
+):
+    with an_sshd(alive=alive) as laptop, pytest.raises(NotReachedError) as silent:
+        session._run(Silent(), "", Lossy(laptop, again))  # type: ignore[arg-type]
     assert silent.value.reach is reach
