@@ -54,6 +54,8 @@ class Knowledge:
     states: Mapping[str, ComponentState] = field(default_factory=dict)
     seen: DeviceSeen | None = None
     last_rollout: RolloutRow | None = None
+    at_work: RolloutRow | None = None
+    """The rollout that works on it just now."""
     waits: Sequence[Deferred] = ()
     """What waits for it to wake up."""
     services: Sequence[ServiceSeen] = ()
@@ -72,6 +74,8 @@ class DeviceStatus:
     unanswered: datetime | None
     """When it was last asked and gave no answer; None when it has answered since."""
     last_rollout: int | None
+    at_work: int | None
+    """The rollout that works on it just now."""
     drift: Mapping[str, tuple[str, ...]]
     services: Sequence[ServiceSeen]
     next_step: str
@@ -88,6 +92,7 @@ def device_status(known: Knowledge, now: datetime) -> DeviceStatus:
         last_seen=known.seen.last_seen if known.seen else None,
         unanswered=known.seen.at if known.seen and known.seen.reach is Reach.UNREACHABLE else None,
         last_rollout=known.last_rollout.id if known.last_rollout else None,
+        at_work=known.at_work.id if known.at_work else None,
         drift=known.seen.drift if known.seen else {},
         services=known.services,
         next_step=_next_step(verdict, known),
@@ -149,34 +154,50 @@ def _unmanaged(device: Device) -> str:
 
 
 def _next_step(verdict: Verdict, known: Knowledge) -> str:
-    name = known.device.hostname
-    if verdict is Verdict.REFUSED and known.seen and known.seen.reach is Reach.BROKEN:
+    """The step of the most special rule that holds."""
+    if known.at_work:
+        return f"wait for rollout {known.at_work.id}, which works on it just now"
+    return (
+        _next_by_last_answer(verdict, known)
+        or (_next_for_services(known) if verdict in _GOOD else "")
+        or _STEPS.get(verdict, "").format(laptop=known.device.hostname)
+        or _next_for_unmanaged(known.device)
+    )
+
+
+def _next_by_last_answer(verdict: Verdict, known: Knowledge) -> str:
+    """What its last answer, or that there was none, makes of the step; empty when it makes no difference."""
+    name, seen = known.device.hostname, known.seen
+    if seen is None:
+        return ""
+    if verdict is Verdict.REFUSED and seen.reach is Reach.BROKEN:
         return f"it is the laptop we know: see to its disk, sudo and python3, then: mvpc status {name} --live"
-    if verdict is Verdict.REFUSED and known.seen and NO_LOGIN in known.seen.detail:
+    if verdict is Verdict.REFUSED and NO_LOGIN in seen.detail:
         return f"compare `[ssh]` of mvpc.toml with accounts and keys on the laptop, then: mvpc status {name} --live"
-    if verdict is Verdict.DRIFTED and known.seen and known.seen.reach is Reach.UNREACHABLE:
+    if verdict is Verdict.DRIFTED and seen.reach is Reach.UNREACHABLE:
         return f"it does not answer now; when it is on: mvpc rollout --device {name}"
-    if verdict in {Verdict.OK, Verdict.APPLIED} and known.seen and known.seen.reach is Reach.UNREACHABLE:
+    if verdict in _GOOD and seen.reach is Reach.UNREACHABLE:
         step = "nothing while it is off; if it is on, no network reaches it: plug in a cable, then"
         return f"{step}: mvpc status {name} --live"
-    if verdict in {Verdict.OK, Verdict.APPLIED} and (step := _next_for_services(known)):
-        return step
-    steps = {
-        Verdict.OK: "nothing to do",
-        Verdict.APPLIED: f"to verify it now: mvpc status {name} --live",
-        Verdict.NEW: f"mvpc rollout --device {name}",
-        Verdict.EXPIRED: f"to make it up: mvpc rollout --device {name}; to forget it: mvpc rollout purge {name}",
-        Verdict.OUTDATED: f"`mvpc rollout watch` serves it when it comes back; by hand: mvpc rollout --device {name}",
-        Verdict.DRIFTED: f"to repair it: mvpc rollout --device {name}",
-        Verdict.NEEDS_REPAIR: "on the laptop, as root: dpkg --configure -a, then apt-get --fix-broken install; "
-        f"when both succeed: mvpc rollout --device {name}",
-        Verdict.ROLLED_BACK: f"it is as it was before: correct the profile, then: mvpc rollout --device {name}",
-        Verdict.FAILED: f"remove the cause, then: mvpc rollout --device {name}",
-        Verdict.REFUSED: "find out whether it was reinstalled or replaced; "
-        f"only then: mvpc device set {name} host_key=...",
-        Verdict.SILENT: "ask its user or its authority where it is",
-    }
-    return steps.get(verdict) or _next_for_unmanaged(known.device)
+    return ""
+
+
+_GOOD = {Verdict.OK, Verdict.APPLIED}
+_STEPS = {
+    Verdict.OK: "nothing to do",
+    Verdict.APPLIED: "to verify it now: mvpc status {laptop} --live",
+    Verdict.NEW: "mvpc rollout --device {laptop}",
+    Verdict.EXPIRED: "to make it up: mvpc rollout --device {laptop}; to forget it: mvpc rollout purge {laptop}",
+    Verdict.OUTDATED: "`mvpc rollout watch` serves it when it comes back; by hand: mvpc rollout --device {laptop}",
+    Verdict.DRIFTED: "to repair it: mvpc rollout --device {laptop}",
+    Verdict.NEEDS_REPAIR: "on the laptop, as root: dpkg --configure -a, then apt-get --fix-broken install; "
+    "when both succeed: mvpc rollout --device {laptop}",
+    Verdict.ROLLED_BACK: "it is as it was before: correct the profile, then: mvpc rollout --device {laptop}",
+    Verdict.FAILED: "remove the cause, then: mvpc rollout --device {laptop}",
+    Verdict.REFUSED: "find out whether it was reinstalled or replaced; "
+    "only then: mvpc device set {laptop} host_key=...",
+    Verdict.SILENT: "ask its user or its authority where it is",
+}
 
 
 def _next_for_services(known: Knowledge) -> str:

@@ -16,7 +16,7 @@ from mvpc.cli.options import JsonOption
 from mvpc.cli.services import COLUMNS, service_counts, service_lines, service_row
 from mvpc.cli.words import ago, local
 from mvpc.errors import InputError
-from mvpc.model import Certificate, Device, Probe, Reach
+from mvpc.model import Certificate, Device, Probe, Reach, RolloutRow
 from mvpc.project import Project
 from mvpc.status import DeviceStatus, Knowledge, Verdict, device_status
 from mvpc.store.answers import record_probes
@@ -79,7 +79,7 @@ def status(
 
         print_json(asdict(found) | {"facts": facts})
     else:
-        _show(found, facts, certificates)
+        _show(found, known.at_work, facts, certificates)
 
 
 def _knowledge(reader: Reader, device: Device) -> Knowledge:
@@ -90,6 +90,7 @@ def _knowledge(reader: Reader, device: Device) -> Knowledge:
         states=reader.component_states([name]).get(name, {}),
         seen=reader.device_states([name]).get(name),
         last_rollout=row,
+        at_work=reader.at_work(name),
         waits=reader.waiting([name]).get(name, ()),
         services=reader.service_states([name]).get(name, ()),
     )
@@ -122,7 +123,9 @@ def _questions(project: Project, device: Device) -> Mapping[str, Questions]:
     return {device.hostname: Questions(services=service_questions(settings, fleet.profiles.catalogue))}
 
 
-def _show(found: DeviceStatus, facts: Mapping[str, Any], certificates: Sequence[Certificate]) -> None:
+def _show(
+    found: DeviceStatus, at_work: RolloutRow | None, facts: Mapping[str, Any], certificates: Sequence[Certificate]
+) -> None:
     device, moment = found.device, now()
     place = [device.authority, device.site, device.workplace, f"room {device.room}" if device.room else ""]
     typer.echo(" · ".join(safe(part) for part in [device.hostname, *place] if part))
@@ -137,6 +140,8 @@ def _show(found: DeviceStatus, facts: Mapping[str, Any], certificates: Sequence[
         typer.echo(f"  {line}")
     for news, good in service_lines(found.services, moment):
         typer.secho(f"  {safe(news)}", fg=None if good else typer.colors.YELLOW)
+    if at_work:
+        typer.echo(f"  at work: rollout {at_work.id} of {safe(at_work.actor)}, since {local(at_work.started)}")
     if found.last_rollout:
         typer.echo(f"  last rollout {found.last_rollout}: mvpc rollout show {found.last_rollout}")
     typer.echo(f"Next: {safe(found.next_step)}")

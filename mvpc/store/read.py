@@ -205,6 +205,16 @@ class Reader(CertificateQueries):
             found = [(row["hostname"], rows.rollout(row)) for row in self._connection.execute(query)]
         return {name: row.id for name, row in found if row.state is RolloutState.RUNNING}
 
+    def at_work(self, hostname: str) -> RolloutRow | None:
+        """The running rollout that this laptop is locked by."""
+        query = (
+            "SELECT rollout.* FROM lease JOIN rollout ON rollout.id = lease.rollout "
+            "JOIN device ON number = lease.device WHERE hostname = ?"
+        )
+        with schema.in_words(self._path):
+            found = [rows.rollout(row) for row in self._connection.execute(query, (hostname,))]
+        return next((row for row in found if row.state is RolloutState.RUNNING), None)
+
     # --- helpers
 
     def _devices(self, where: str, values: dict[str, Any]) -> tuple[Device, ...]:

@@ -132,6 +132,8 @@ def test_a_rollout_that_ends_frees_its_own_laptops_and_no_others(path: Path, sto
     store.end_rollout(first, at=NOON, state=RolloutState.DONE, reason="")
     with Reader(path) as reader:
         assert reader.leased() == {"nb-2": second}
+        working = [reader.at_work(name) for name in ("nb-1", "nb-2")]
+        assert [row and (row.id, row.actor) for row in working] == [None, (second, "jan")]
 
 
 def test_a_rollout_is_carried_on_by_one_process_only(path: Path, store: Store):

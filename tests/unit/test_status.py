@@ -14,6 +14,8 @@ from mvpc.model import (
     Outcome,
     Reach,
     Reachability,
+    RolloutRow,
+    RolloutState,
     ServiceSeen,
 )
 from mvpc.status import Knowledge, Verdict, device_status
@@ -152,6 +154,24 @@ def test_a_change_that_was_taken_back_is_told_with_its_reason_and_the_next_step(
     status = device_status(known, NOON)
     assert (status.verdict, status.reason) == (Verdict.ROLLED_BACK, f"vpn: {ERRORS[Outcome.ROLLED_BACK]}")
     assert status.next_step == "it is as it was before: correct the profile, then: mvpc rollout --device nb-000123"
+
+
+def test_a_laptop_that_a_rollout_works_on_just_now_is_left_to_it():
+    row = RolloutRow(
+        id=7,
+        started=NOON,
+        ended=None,
+        state=RolloutState.RUNNING,
+        reason="",
+        ring=0,
+        actor="ute",
+        scope="all",
+        plan_hash="a",
+        counts={},
+    )
+    found = device_status(Knowledge(device=a_device(), states=states(wifi=Outcome.FAILED), at_work=row), NOON)
+    assert found.verdict is Verdict.FAILED
+    assert (found.at_work, found.next_step) == (7, "wait for rollout 7, which works on it just now")
 
 
 def test_every_verdict_has_a_next_step():
