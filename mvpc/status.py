@@ -141,7 +141,7 @@ def _settled(known: Knowledge, now: datetime) -> _Judgement:
     if now - max(applied, last_seen or applied) > SILENT_AFTER:
         return Verdict.SILENT, "has not answered for a long time", last_seen or applied
     if last_seen and last_seen >= applied and set(known.states) >= set(COMPONENTS):
-        return Verdict.OK, "as its profile says", last_seen
+        return Verdict.OK, "as its last rollout left it", last_seen
     return Verdict.APPLIED, "brought to its profile, not asked since", applied
 
 
