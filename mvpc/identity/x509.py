@@ -54,29 +54,7 @@ class DeviceAuthority:
         serial = x509.random_serial_number()
         start = now.replace(microsecond=0) - SKEW
         end = min(start + DEVICE_LIFE, self.certificate.not_valid_after_utc)
-        subject = x509.Name(
-            [
-                x509.NameAttribute(NameOID.COMMON_NAME, device.hostname),
-                x509.NameAttribute(NameOID.SERIAL_NUMBER, device.serial),
-            ]
-        )
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.certificate.subject)
-            .public_key(key)
-            .serial_number(serial)
-            .not_valid_before(start)
-            .not_valid_after(end)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(digital_signature=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(device.hostname)]), critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(self._own_identifier, critical=False)
-        )
-        if self.crl_url:
-            builder = builder.add_extension(_distribution_point(self.crl_url), critical=False)
+        builder = self._builder(device, key).serial_number(serial).not_valid_before(start).not_valid_after(end)
         made = builder.sign(self.key, _HASHES[self.rules.hash])
         return Certificate(
             kind=CertificateKind.DEVICE,
@@ -88,6 +66,28 @@ class DeviceAuthority:
             fingerprint=fingerprint(key),
             text=made.public_bytes(Encoding.PEM).decode(),
         )
+
+    def _builder(self, device: Device, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        """All that the certificate says, but for its number and its time."""
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COMMON_NAME, device.hostname),
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, device.serial),
+            ]
+        )
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.certificate.subject)
+            .public_key(key)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(digital_signature=True), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(device.hostname)]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(self._own_identifier, critical=False)
+        )
+        return builder.add_extension(_distribution_point(self.crl_url), critical=False) if self.crl_url else builder
 
     def revocation_list(self, revoked: Iterable[Certificate], *, number: int, now: datetime) -> bytes:
         """The list of revoked device certificates in DER; it holds for a week."""

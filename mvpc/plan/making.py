@@ -53,16 +53,7 @@ def make_plan(
         rings: the groups in which the laptops that change are rolled out to.
         thoroughness: what is done beyond that.
     """
-    changes: list[Change] = []
-    skipped: list[Skipped] = []
-    for subject in subjects:
-        known = tuple(_changes(subject, thoroughness.now))
-        wanted = tuple(_everything(subject, known)) if thoroughness.full else known
-        reason = _skip(subject, wanted)
-        if reason is None:
-            changes.extend(wanted)
-        else:
-            skipped.append(reason)
+    changes, skipped = _work(subjects, thoroughness)
     shared: dict[tuple[Edit, ...], str] = {}
     work = fingerprint([change_data(change, shared) for change in changes])
     placement = place(_members(subjects, changes), rings, salt=work[:6])
@@ -83,6 +74,21 @@ def make_plan(
         hash="",
     )
     return replace(plan, hash=content_hash(plan))
+
+
+def _work(subjects: Iterable[Subject], thoroughness: Thoroughness) -> tuple[list[Change], list[Skipped]]:
+    """What is to be done on laptops, and why there is nothing to do on others."""
+    changes: list[Change] = []
+    skipped: list[Skipped] = []
+    for subject in subjects:
+        known = tuple(_changes(subject, thoroughness.now))
+        wanted = tuple(_everything(subject, known)) if thoroughness.full else known
+        reason = _skip(subject, wanted)
+        if reason is None:
+            changes.extend(wanted)
+        else:
+            skipped.append(reason)
+    return changes, skipped
 
 
 def basis(subjects: Iterable[Subject]) -> str:
