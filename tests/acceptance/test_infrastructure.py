@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mvpc.lab import Trust
+from mvpc.lab import Trust, missing_requirements
 from mvpc.lab.journal import Journal, Kind
 from mvpc.lab.servers import ServerAuthority
 from tests.acceptance.admin import NEEDS_GATEWAY, Admin, an_admin
@@ -99,6 +99,7 @@ def test_strongswan_takes_a_folder_and_says_which_files_are_missing(admin: Admin
     assert "CN=mvpc lab servers" in gateway.swanctl("--list-certs", "--type", "x509_crl")
 
 
+@pytest.mark.skipif("hostapd" in missing_requirements("air"), reason="the RADIUS server needs hostapd")
 def test_the_radius_server_is_started_anew_with_other_names_and_keeps_its_secret(admin: Admin, trust: Trust):
     first = admin.lab.raise_radius(["radius.mv.example"], trust)
     before = processes(admin, "radius")
