@@ -9,7 +9,7 @@ LAB_PACKAGES := mmdebstrap systemd-container nginx-light openssh-client iproute2
 GATEWAY_PACKAGES := wireguard-go wireguard-tools dnsmasq-base \
   charon-systemd strongswan-swanctl libstrongswan-standard-plugins libcharon-extra-plugins
 VM_PACKAGES := qemu-system-x86 e2fsprogs hostapd swtpm
-TEST_PACKAGES := openssh-server sudo nftables hostapd qrencode zbar-tools swtpm tpm2-openssl tpm2-tools
+TEST_PACKAGES := openssh-server sudo gpg gpg-agent nftables hostapd qrencode zbar-tools swtpm tpm2-openssl tpm2-tools
 # Laptops mostly wait, for a network or a timer, so more files than cores are tested at a time; those with laptops first.
 WORKERS := 3
 
