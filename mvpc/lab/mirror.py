@@ -45,6 +45,7 @@ http {{
     proxy_cache_key $proxy_host$uri;
     proxy_cache_lock on;
     proxy_cache_lock_timeout 120s;
+    proxy_cache_lock_age 10m;  # 5 s by default: a package that takes longer would be fetched for each laptop
     proxy_cache_revalidate on;
     proxy_cache_use_stale error timeout http_500 http_502 http_503 http_504;
     proxy_cache_valid 200 {short};
