@@ -68,7 +68,7 @@ bench: venv  ## Measure the figures that docs/explanation/figures.md names
 	@echo "== tests/bench/peers (LAPTOPS=8 for a quick one)"; python -m tests.bench.peers
 
 docs: venv  ## Write the generated parts of the reference
-	python docs/generate.py
+	python -m docs.generate
 
 venv: $(VENV)/.installed
 

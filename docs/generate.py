@@ -1,4 +1,4 @@
-"""Write the generated part of the reference: `python docs/generate.py`. A test keeps the result current."""
+"""Write the generated part of the reference: `make docs`. Tests keep the result current."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from docs.profile_keys import profile_keys
 
 HEAD = """# Command line
 
@@ -45,4 +47,6 @@ def _help(command: Any, name: str) -> str:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent / "reference" / "cli.md").write_text(cli_reference(), encoding="utf-8")
+    reference = Path(__file__).parent / "reference"
+    (reference / "cli.md").write_text(cli_reference(), encoding="utf-8")
+    (reference / "profile-keys.md").write_text(profile_keys(), encoding="utf-8")

@@ -48,6 +48,9 @@ Versions = Annotated[Mapping[Release, Version | None], BeforeValidator(_by_relea
 """Release -> exact version."""
 
 
+_STATE = "Whether laptops have it; nothing where a layer only gives it settings, for whoever chooses it."
+
+
 class FileTemplate(StrictModel):
     """A file that carries a product's settings to the laptop. It goes when the product goes."""
 
@@ -101,7 +104,7 @@ class Product(StrictModel):
     @property
     def fields(self) -> dict[str, Any]:
         """What a profile may say about this product besides its settings, as fields of a model."""
-        return {"state": (Presence | None, Field(None, description="Whether laptops have it."))}
+        return {"state": (Presence | None, Field(None, description=_STATE))}
 
     @property
     def own_settings(self) -> Mapping[str, Setting]:
@@ -155,7 +158,9 @@ class Program(Product):
         if self.desktop and self.opens:
             fields["preferred"] = bool | None, Field(None, description="Whether it opens its files before all others.")
         if self.desktop:
-            start = Field(None, description="Whether it starts when somebody logs in.")
+            start = Field(
+                None, description="Whether it starts when somebody logs in; nothing means what the catalogue says."
+            )
             fields["autostart"] = bool | None, start
         return fields
 

@@ -28,12 +28,12 @@ Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 
 
 class PackageSource(StrictModel):
-    """One more source of packages, believed only where its own key signs it (sources.list(5), Signed-By)."""
+    """A source of packages, believed only where its own key signs it (sources.list(5), Signed-By)."""
 
     state: Presence = "present"
     """Whether laptops use it."""
     url: Url
-    """Its address."""
+    """Address of the source."""
     suite: Suite
     """Suite, such as trixie; or for a source without suites a path that ends with /, such as ./"""
     components: Mapping[SourceComponent, Presence] = {}
@@ -75,7 +75,7 @@ class Flatpak(StrictModel):
     """Where Flatpaks come from. Without remotes, laptops get no Flatpaks."""
 
     remotes: Mapping[RemoteName, FlatpakRemote] = {}
-    """Name -> repository."""
+    """Repositories by name; Flatpaks of the catalogue say which one they come from."""
 
 
 class Ssh(StrictModel):
@@ -99,9 +99,9 @@ class Window(StrictModel):
     """When updates may be installed, in local time. An end before the start means: after midnight."""
 
     start: TimeOfDay
-    """Time of day in quotes, "20:00"."""
+    """When it opens."""
     end: TimeOfDay
-    """Time of day in quotes, "23:00"."""
+    """When it closes."""
     days: Mapping[Day, Presence]
     """Days on which the window opens."""
 
@@ -122,9 +122,9 @@ class Updates(StrictModel):
     automatic: bool = True
     """Whether the laptop installs security updates by itself."""
     window: Window | None = None
-    """When it may do so; nothing means at any time."""
+    """When it may do so, in local time; nothing means at any time. An end before the start means: after midnight."""
     reboot: Literal["never", "in_window"] = "never"
-    """Whether it may restart by itself after an update that needs it."""
+    """Whether it may restart by itself after an update that needs it; in_window needs a `window`."""
 
     @model_validator(mode="after")
     def _restarts_only_in_a_window(self) -> Self:
@@ -143,12 +143,8 @@ class Base(StrictModel):
     time_servers: Mapping[Host, Presence] = {}
     """NTP servers; none means those of the distribution."""
     apt: Apt = Apt()
-    """Package sources."""
     flatpak: Flatpak = Flatpak()
-    """Second source of programs."""
     ssh: Ssh = Ssh()
-    """SSH server."""
     sysctl: Mapping[SysctlName, SysctlValue] = {}
     """Kernel parameters and their values (sysctl.d(5))."""
     updates: Updates = Updates()
-    """Automatic updates."""

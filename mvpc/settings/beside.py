@@ -32,7 +32,7 @@ class Witness(StrictModel):
     """A server that is reached from inside alone, and proves itself by its certificate (TLS)."""
 
     address: Address
-    """Its address. No name: others answer for names."""
+    """Address of the server. No name: others answer for names."""
     port: Annotated[int, Field(ge=1, le=65535)] = 443
     """Its TCP port."""
     name: Domain
@@ -42,9 +42,12 @@ class Witness(StrictModel):
 
 
 class TrustedNetwork(StrictModel):
-    """Where a laptop needs no tunnel. A proof counts for the interface it came over; names of networks are none."""
+    """Where a laptop needs no tunnel, and the kill switch is open.
+
+    A proof counts for the interface it came over; names of networks are none.
+    """
 
     wifi: Mapping[NetworkName, Presence] = {}
     """Networks of `wifi.networks` with a certificate (802.1X): the access point proved itself when it let us in."""
     witness: Witness | None = None
-    """A server that proves that the network is the state's own."""
+    """A server that is reached from inside alone; its certificate (TLS) proves that the network is the state's."""

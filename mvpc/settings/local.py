@@ -12,7 +12,7 @@ from mvpc.strict import StrictModel
 
 
 class RoleChoice(StrictModel):
-    """One role of playbooks/local/."""
+    """A role that is planned, rolled out and taken off like a component of mvpc."""
 
     state: Presence = "present"
     """absent: the role is no longer run; its tasks/remove.yml is, once, where it has one."""

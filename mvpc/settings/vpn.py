@@ -58,13 +58,14 @@ class Vpn(StrictModel):
     tunnel: Literal["full", "split"] = "full"
     """full: everything goes through the tunnel (BSI's rule); split: only `routes`."""
     gateway: Gateway | None = None
-    """The other end of a WireGuard tunnel."""
+    """The other end of a WireGuard tunnel; provider wireguard needs it."""
     ikev2: Ikev2 | None = None
-    """The other end of an IKEv2 tunnel."""
+    """The other end of an IKEv2 tunnel, and how laptop and gateway prove themselves; provider ikev2 needs it."""
     address_pool: Pool | None = None
-    """Range that laptops get their tunnel address from: the first address plus the number of the device."""
+    """Range that laptops get their tunnel address from: the first address plus the number of the device. Every tunnel
+    needs it."""
     routes: Mapping[Network, Presence] = {}
-    """Networks behind a split tunnel."""
+    """Networks behind a split tunnel, which needs one at least."""
     dns: Dns = Dns()
     """Name resolution inside the tunnel."""
     mtu: Annotated[int, Field(ge=1280, le=1500)] = 1380
@@ -72,9 +73,7 @@ class Vpn(StrictModel):
     keepalive_seconds: Annotated[int, Field(ge=0, le=3600)] = 25
     """How often an idle tunnel shows life, so that routers keep it open; 0 means never."""
     kill_switch: KillSwitch = KillSwitch()
-    """What keeps traffic from going beside the tunnel."""
     trusted_network: TrustedNetwork = TrustedNetwork()
-    """Where no tunnel is needed, and the kill switch is open."""
 
     @property
     def pool(self) -> IPv4Network | None:

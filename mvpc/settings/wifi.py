@@ -45,12 +45,12 @@ class Eap(StrictModel):
 
 
 class WifiNetwork(StrictModel):
-    """One wireless network. Protected management frames are always on; nothing below WPA2 exists here."""
+    """A wireless network. Protected management frames are always on; nothing below WPA2 exists here."""
 
     state: Presence = "present"
     """absent: laptops forget this network."""
     ssid: Ssid = ""
-    """Name that the network sends out, at most 32 bytes."""
+    """Name that the network sends out, at most 32 bytes. Every network that is present needs it."""
     security: Literal["wpa-eap", "wpa-eap-suite-b-192", "sae", "wpa-psk"] = "wpa-eap"
     """wpa-eap: certificate, WPA2 or WPA3; wpa-eap-suite-b-192: certificate, WPA3 192 bit; sae: shared key, WPA3;
     wpa-psk: shared key, WPA2, only for what cannot do better."""
@@ -61,9 +61,10 @@ class WifiNetwork(StrictModel):
     autoconnect: bool = True
     """Connect without being asked."""
     eap: Eap | None = None
-    """Log-in with a certificate."""
+    """Log-in with a certificate (802.1X, EAP-TLS), which security wpa-eap and wpa-eap-suite-b-192 need. The
+    device's own key is made on the laptop and stays there."""
     psk: SecretRef | None = None
-    """Shared key, by name."""
+    """Shared key, which security sae and wpa-psk need."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -91,7 +92,7 @@ class Wired(StrictModel):
     state: Presence = "present"
     """absent: laptops forget it, and use every port without a log-in."""
     eap: Eap | None = None
-    """Log-in with a certificate."""
+    """Log-in with a certificate, as at a wireless network. Needed unless the state is absent."""
     other_ports: bool = True
     """Use ports without a log-in too, as at home; after the log-in was tried in vain for half a minute."""
 
@@ -108,4 +109,4 @@ class Wifi(StrictModel):
     networks: Mapping[NetworkName, WifiNetwork] = {}
     """Networks by a short name, which becomes the name of the connection on the laptop."""
     wired: Wired | None = None
-    """The network by cable. Without it laptops use every port as it is."""
+    """The network by cable, at ports that want a log-in (802.1X). Without it laptops use every port as it is."""
