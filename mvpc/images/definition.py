@@ -20,6 +20,10 @@ OS_OF_SUITE = {"bookworm": "debian-12", "trixie": "debian-13"}
 NEEDED = frozenset({"systemd-sysv", "openssh-server", "python3", "sudo"})
 """Without these packages mvpc could not log in to the laptop or configure it."""
 
+ENROLMENT = ("openssl", "qrencode", "tpm2-openssl", "tpm2-tools")
+"""What a laptop makes its key with, in its TPM where it has one, and shows the key's fingerprint as a QR code. Every
+image has them: a laptop that lacks them is enrolled all the same, with its key in a file."""
+
 DESKTOPS: dict[str, tuple[str, ...]] = {
     "none": (),
     "gnome": (
@@ -111,8 +115,8 @@ class ImageDefinition(_Strict):
 
     @property
     def all_packages(self) -> tuple[str, ...]:
-        """Those of the list and of the desktop, each once."""
-        return tuple(dict.fromkeys((*self.packages, *DESKTOPS[self.desktop])))
+        """Those of the list, of the enrolment and of the desktop, each once."""
+        return tuple(dict.fromkeys((*self.packages, *ENROLMENT, *DESKTOPS[self.desktop])))
 
 
 def load_definition(folder: Path) -> ImageDefinition:

@@ -18,6 +18,7 @@ packages: [systemd-sysv, openssh-server, python3, sudo]
 accounts:
   mvpc-admin: {sudo: nopasswd}
 """
+SHIPPED = sorted((Path(__file__).parents[2] / "images").glob("*/image.yml"))
 OWN = ["http://deb.example/debian/ bookworm main", "http://deb.example/debian-security/ bookworm-security main"]
 
 
@@ -55,6 +56,14 @@ def test_the_shipped_standard_image_is_valid():
 
     assert image.mirror is None
     assert image.accounts["mvpc-admin"].sudo == "nopasswd"
+
+
+@pytest.mark.parametrize(
+    "text", [GOOD, *(path.read_text() for path in SHIPPED)], ids=["any", *(path.parent.name for path in SHIPPED)]
+)
+def test_every_image_has_what_a_laptop_makes_its_key_with_and_shows_it(tmp_path, text):
+    needed = {"openssl", "qrencode", "tpm2-openssl", "tpm2-tools"}
+    assert needed <= {*definition(tmp_path, text).all_packages}
 
 
 def test_unknown_keys_and_wrong_values_are_all_reported_with_their_lines(tmp_path):
