@@ -20,7 +20,7 @@ from mvpc.cli.rollout.ending import finish
 from mvpc.errors import InputError, LockedError, MvpcError, RolloutError
 from mvpc.inventory.difference import ImportDifference
 from mvpc.job import Job, make_job
-from mvpc.model import ComponentResult, Outcome, Reach, RolloutState, Schedule
+from mvpc.model import ComponentResult, Outcome, Reach, RolloutRecord, RolloutState, Schedule
 from mvpc.plan import Subject, make_plan
 from mvpc.planfile import made_by, to_data
 from mvpc.project import find_project
@@ -269,6 +269,26 @@ def test_a_scheduled_rollout_whose_time_is_over_is_stopped_and_says_so(
     assert "Rollout 1 is over: it was not to be made after Mon 2026-11-23 13:00" in swept.stdout
     with Reader(project / ".mvpc/mvpc.db") as reader:
         assert reader.rollout(1).row.state is RolloutState.STOPPED
+
+
+def test_a_scheduled_rollout_that_a_person_brings_to_its_end_meanwhile_stays_done(
+    project: Path, store: Store, nobody_answers: None, monkeypatch: pytest.MonkeyPatch
+):
+    first, second = (a_rollout(store, state=RolloutState.SCHEDULED) for _ in range(2))
+    gone_on_with = []
+
+    def refuse_late(_: Any, record: RolloutRecord) -> Any:
+        gone_on_with.append(record.row.id)
+        for number in (first, second):
+            store.resume_rollout(number, devices=["nb-1"], actor="ute")
+            store.end_rollout(number, at=NOON, state=RolloutState.DONE, reason="")
+        raise RolloutError("plan h no longer fits: profiles have changed since")
+
+    monkeypatch.setattr(watching, "carry_on", refuse_late)
+    mvpc("rollout", "watch", "--once")
+    assert gone_on_with == [first]
+    with Reader(project / ".mvpc/mvpc.db") as reader:
+        assert [reader.rollout(number).row.state for number in (first, second)] == [RolloutState.DONE] * 2
 
 
 def test_a_sample_that_differs_is_said_by_the_watch_too(

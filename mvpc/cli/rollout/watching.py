@@ -98,23 +98,31 @@ def _sweep() -> int:
 
 
 def _go_on(project: Project, row: RolloutRow) -> int:
+    with Reader(project.database) as reader:
+        record = reader.rollout(row.id)
     turn, why = turn_of(row)
-    if turn is Turn.WAITING:
+    if record.row.state is not RolloutState.SCHEDULED or turn is Turn.WAITING:
         return FINE
     if turn is Turn.EXPIRED:
         say(f"Rollout {row.id} is over: {why}")
-        Store(project.database).wish(row.id, RolloutState.STOPPED, reason=why)
+        _stop(project, row.id, why)
         return FINE
     say(f"Rollout {row.id} goes on")
-    with Reader(project.database) as reader:
-        record = reader.rollout(row.id)
     try:
         job = carry_on(project, record)
     except RolloutError as error:
         # It would be the same at every sweep: the rollout rests until a person has looked.
-        Store(project.database).wish(row.id, RolloutState.STOPPED, reason=error.problems[0].what)
+        _stop(project, row.id, error.problems[0].what)
         raise
     return _code(run(job, as_json=False))
+
+
+def _stop(project: Project, number: int, why: str) -> None:
+    """Let a rollout rest for good, unless somebody has gone on with it while its laptops were asked."""
+    with Reader(project.database) as reader:
+        scheduled = reader.rollout(number).row.state is RolloutState.SCHEDULED
+    if scheduled:
+        Store(project.database).wish(number, RolloutState.STOPPED, reason=why)
 
 
 def _code(done: Rollout) -> int:
