@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.profile_keys import profile_keys
+from docs.project_keys import project_keys
 
 HEAD = """# Command line
 
@@ -50,3 +51,4 @@ if __name__ == "__main__":
     reference = Path(__file__).parent / "reference"
     (reference / "cli.md").write_text(cli_reference(), encoding="utf-8")
     (reference / "profile-keys.md").write_text(profile_keys(), encoding="utf-8")
+    (reference / "project-keys.md").write_text(project_keys(), encoding="utf-8")

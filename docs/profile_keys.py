@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
 
@@ -14,11 +12,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from docs.tables import ROOT, Row, guide, table
 from mvpc.catalogue import Presence, Product, load_catalogue
 from mvpc.settings import SecretRef, Settings, json_schema
 from mvpc.strict import Kind
 
-ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "docs/samples"
 
 _HEAD = """# Keys of a profile
@@ -62,21 +60,6 @@ defaults. They stand beside `state`, as `homepage` above.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table."""
-
-    key: str
-    values: str
-    default: str
-    meaning: str
-
-    def __str__(self) -> str:
-        """The line as Markdown; a bar would begin another cell."""
-        cells = (f"`{self.key}`", self.values, self.default, self.meaning)
-        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
 def profile_keys() -> str:
     """The whole page."""
     about = {"lock": _lock()["description"]} | {name: _meaning(field) for name, field in Settings.model_fields.items()}
@@ -115,18 +98,12 @@ def _of_products(catalogue: Mapping[str, Product]) -> dict[str, FieldInfo]:
 
 
 def _section(block: str) -> str:
-    guides = ", ".join(f"[{_title(page)}](../how-to/{page}.md)" for page in _GUIDES[block])
+    guides = ", ".join(map(guide, _GUIDES[block]))
     sample = (SAMPLES / f"{block}.yml").read_text(encoding="utf-8")
-    table = "".join(f"{row}\n" for row in rows(block))
     return (
-        f"## {block}\n\n{guides}\n\n```yaml\n{sample}```\n\n"
-        f"| key | type and allowed values | default | meaning |\n|---|---|---|---|\n{table}"
+        f"## {block}\n\n{guides}\n\n```yaml\n{sample}```\n\n{table(rows(block))}"
         f"{_SOFTWARE if block == 'software' else ''}"
     )
-
-
-def _title(page: str) -> str:
-    return (ROOT / "docs/how-to" / f"{page}.md").read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def _rows(path: str, field: FieldInfo, seen: dict[Any, str]) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mvpc.schedule import Limits, default_problems
 
 MARKER = "mvpc.toml"
 
-_KEYS: dict[str, dict[str, type]] = {
+KEYS: Mapping[str, Mapping[str, type]] = {
     "ssh": {"user": str, "port": int, "key": str},
     "state": {"folder": str},
     "organisation": {"operator": str},
@@ -32,6 +33,7 @@ _KEYS: dict[str, dict[str, type]] = {
         **dict.fromkeys(("not_before", "not_after", "window", "catch_up", "timezone"), str),
     },
 }
+"""Section -> key -> type. What they mean is said in mvpc.toml, and from there in docs/reference/project-keys.md."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,9 +238,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check(section: str, values: Any) -> list[Problem]:
-    known = _KEYS.get(section)
+    known = KEYS.get(section)
     if known is None or not isinstance(values, dict):
-        return [Problem(MARKER, f"[{section}] is not known", f"Known sections: {', '.join(_KEYS)}")]
+        return [Problem(MARKER, f"[{section}] is not known", f"Known sections: {', '.join(KEYS)}")]
     problems = []
     for key, value in values.items():
         if key not in known:

@@ -11,8 +11,9 @@ from mvpc.errors import InputError, Problem
 from mvpc.model import Gate, Ring
 
 OPTION = "--rings"
+RING = "rollout.ring"
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
+RING_KEYS: Mapping[str, tuple[type, ...]] = {
     "name": (str,),
     "percent": (int, float),
     "devices": (list,),
@@ -23,6 +24,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "wait_minutes": (int,),
     "manual": (bool,),
 }
+"""Key of a ring -> types that its values may have."""
 
 
 def read_rings(tables: Sequence[Mapping[str, Any]], *, file: str) -> tuple[Ring, ...]:
@@ -97,10 +99,10 @@ def _check(table: Mapping[str, Any], number: int, file: str) -> Iterator[Problem
         if key not in table:
             yield Problem(file, f"{place}: {key} is missing")
     for key, value in table.items():
-        if key not in _TYPES:
-            yield Problem(file, f"{place}: {key} is not known", f"Known: {', '.join(_TYPES)}")
-        elif type(value) not in _TYPES[key]:
-            yield Problem(file, f"{place}: {key} must be of type {_TYPES[key][0].__name__}")
+        if key not in RING_KEYS:
+            yield Problem(file, f"{place}: {key} is not known", f"Known: {', '.join(RING_KEYS)}")
+        elif type(value) not in RING_KEYS[key]:
+            yield Problem(file, f"{place}: {key} must be of type {RING_KEYS[key][0].__name__}")
         elif isinstance(value, list) and not all(isinstance(each, str) for each in value):
             yield Problem(file, f"{place}: {key} must be a list of names")
         elif isinstance(value, int | float) and not isinstance(value, bool) and value < 0:

@@ -10,13 +10,19 @@ from typing import Any
 import pytest
 
 from docs.profile_keys import SAMPLES, profile_keys, rows
+from docs.project_keys import Section, project_keys, sections
 from mvpc.catalogue import load_catalogue
+from mvpc.editions import editions
 from mvpc.localroles import load_local_roles
+from mvpc.model import CatchUp, TpmRule
 from mvpc.profiles import merge, read_layer
+from mvpc.project import KEYS, MARKER, Project, load_project
+from mvpc.ringconfig import RING_KEYS
 from mvpc.settings import Settings, json_schema, validate
 
 ROOT = Path(__file__).parents[2]
 PROFILE_KEYS = ROOT / "docs/reference/profile-keys.md"
+PROJECT_KEYS = ROOT / "docs/reference/project-keys.md"
 BLOCKS = ("lock", *Settings.model_fields)
 
 
@@ -53,6 +59,59 @@ def test_every_sample_is_a_valid_profile(block: str, tmp_path: Path):
     validate(merged, catalogue=load_catalogue(ROOT), roles=load_local_roles(tmp_path), admin="mvpc-admin")
 
     assert (SAMPLES / f"{block}.yml").read_text(encoding="utf-8").startswith(f"{block}:")
+
+
+def test_the_page_of_project_keys_is_current():
+    assert PROJECT_KEYS.read_text(encoding="utf-8") == project_keys(), "run: make docs"
+
+
+def test_every_key_of_a_project_has_a_line():
+    known = {f"{section}.{key}" for section, keys in KEYS.items() for key in keys}
+    rings = {f"rollout.ring.{key}" for key in RING_KEYS}
+    assert _keys(PROJECT_KEYS) == known - {"rollout.ring"} | rings
+
+
+def test_every_line_of_a_project_is_valid_and_explained(tmp_path: Path):
+    _project(tmp_path, [each.sample for each in _sections()])
+    first = {each.name: each for each in reversed(_sections())}.values()
+    assert [each.name for each in first if not each.words] == []
+    assert [f"{each.name}.{entry.key}" for each in first for entry in each.entries if not entry.meaning] == []
+
+
+def test_values_in_comments_are_the_defaults_unless_another_one_is_named(tmp_path: Path):
+    shown = [
+        Section(each.head, each.words, [entry for entry in each.entries if entry.default in {None, "needed"}])
+        for each in _sections()
+    ]
+    assert _project(tmp_path, [each.sample for each in shown]) == _project(tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [("catch_up", CatchUp), ("tpm", TpmRule), ("crypto", editions())],
+    ids=["catch_up", "tpm", "crypto"],
+)
+def test_a_key_with_few_values_names_them_all(key: str, values: tuple[str, ...]):
+    words = next(entry.words for each in _sections() for entry in each.entries if entry.key == key)
+    assert [value for value in values if value not in words] == []
+
+
+def test_a_default_in_words_is_told_from_what_a_key_means():
+    (section,) = sections(
+        "# Who.\n[ssh]\n\n# no word about user\n\n# Key of\n# it. Default: none, ever.\n# key = 1\nport = 2\n"
+    )
+    key, port = section.entries
+    assert (section.words, key.meaning, key.default) == ("Who.", "Key of it.", "none, ever")
+    assert (port.words, port.value, port.default) == ("", "2", None)
+
+
+def _sections() -> list[Section]:
+    return sections((ROOT / MARKER).read_text(encoding="utf-8"))
+
+
+def _project(folder: Path, parts: list[str]) -> Project:
+    (folder / MARKER).write_text("\n".join(parts), encoding="utf-8")
+    return load_project(folder)
 
 
 def _keys(page: Path) -> set[str]:
