@@ -51,11 +51,12 @@ def build(definition: ImageDefinition, target: Path, *, on_step: Callable[[str],
     check_requirements()
     recipe = recipe_for(definition, targets=apt_targets(), architecture=architecture())
     image = Image(name=definition.name, path=target, os=definition.os, digest=recipe.digest)
+    # Not under the lock: many may ask at the same time for what is there.
+    if not force and _built_digest(target) == image.digest:
+        on_step(f"image {image.name} is up to date")
+        return image
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(_beside(target, "lock")):
-        if not force and _built_digest(target) == image.digest:
-            on_step(f"image {image.name} is up to date")
-            return image
         _refuse_mounted(target)
         building = _beside(target, "building")
         _remove(building)

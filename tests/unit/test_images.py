@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from mvpc.errors import InputError, LabError, NotFoundError
-from mvpc.images import Archive, ImageDefinition, find_image, load_definition
+from mvpc.images import Archive, ImageDefinition, build, find_image, load_definition
 from mvpc.images.recipe import recipe_for
 from mvpc.images.system import files
 from mvpc.lab.onscreen import NEEDED
@@ -239,6 +241,22 @@ def test_the_shipped_desktop_image_is_valid_and_has_somebody_to_log_in():
     assert image.desktop == "gnome"
     assert [account.sudo for name, account in image.accounts.items() if name != "mvpc-admin"] == ["none"]
     assert {*NEEDED.values()} <= {*image.packages}
+
+
+def test_many_may_ask_for_an_image_that_is_there_while_another_asks_too(tmp_path, monkeypatch):
+    image = definition(tmp_path)
+    recipe = recipe_for(image, targets=OWN, architecture="amd64")
+    building = import_module("mvpc.images.build")
+    for name, told in (("check_requirements", None), ("apt_targets", OWN), ("architecture", "amd64")):
+        monkeypatch.setattr(building, name, lambda told=told: told)
+    target = tmp_path / "built" / "standard"
+    target.mkdir(parents=True)
+    (target / "image.json").write_text(json.dumps({"name": "standard", "os": image.os, "digest": recipe.digest}))
+    said: list[str] = []
+
+    with building._locked(building._beside(target, "lock")):
+        build(image, target, on_step=said.append)
+    assert said == ["image standard is up to date"]
 
 
 def test_an_image_that_was_not_built_says_how_to_build_it(tmp_path):
