@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +16,10 @@ from mvpc.images.definition import ImageDefinition
 from mvpc.images.recipe import Recipe
 
 TIMEOUT_S = 1800
+ATTEMPTS = 3
+"""apt asks again when a connection breaks, but not when an archive or a proxy answers with an error of a moment."""
+PAUSE_S = 5
+_NOT_FETCHED = "E: Failed to fetch "
 
 
 CONTAINED = ("setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
@@ -27,6 +33,18 @@ def bootstrap(recipe: Recipe, rootfs: Path, *, log: Path) -> None:
     Raises:
         LabError: mmdebstrap failed or took too long; names the log.
     """
+    for attempt in range(1, ATTEMPTS + 1):
+        if _bootstrap(recipe, rootfs, log) == 0:
+            return
+        if attempt == ATTEMPTS or _NOT_FETCHED not in _text(log):
+            hint = "The whole output is in that file"
+            raise LabError(f"mmdebstrap failed: {_reason(log)}", where=str(log), hint=hint)
+        shutil.rmtree(rootfs, ignore_errors=True)
+        time.sleep(PAUSE_S)
+
+
+def _bootstrap(recipe: Recipe, rootfs: Path, log: Path) -> int:
+    """The exit code of mmdebstrap."""
     with (
         TemporaryDirectory(dir=rootfs.parent) as temporary,
         log.open("wb") as output,
@@ -38,10 +56,7 @@ def bootstrap(recipe: Recipe, rootfs: Path, *, log: Path) -> None:
             stderr=subprocess.STDOUT,
         ) as process,
     ):
-        code = _wait(process, log)
-    if code:
-        hint = "The whole output is in that file"
-        raise LabError(f"mmdebstrap failed: {_reason(log)}", where=str(log), hint=hint)
+        return _wait(process, log)
 
 
 def _arguments(definition: ImageDefinition, sources: Sequence[Archive], rootfs: Path) -> list[str]:
@@ -69,6 +84,10 @@ def _wait(process: subprocess.Popen[bytes], log: Path) -> int:
 
 
 def _reason(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = _text(log).splitlines()
     errors = [line.removeprefix("E: ") for line in lines if line.startswith("E: ")]
     return (errors or lines[-1:] or ["no output"])[0][:400]
+
+
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")

@@ -10,6 +10,7 @@ import pytest
 
 from mvpc.errors import InputError, LabError, NotFoundError
 from mvpc.images import Archive, ImageDefinition, build, find_image, load_definition
+from mvpc.images.mmdebstrap import bootstrap
 from mvpc.images.recipe import recipe_for
 from mvpc.images.system import files
 from mvpc.lab.onscreen import NEEDED
@@ -241,6 +242,39 @@ def test_the_shipped_desktop_image_is_valid_and_has_somebody_to_log_in():
     assert image.desktop == "gnome"
     assert [account.sudo for name, account in image.accounts.items() if name != "mvpc-admin"] == ["none"]
     assert {*NEEDED.values()} <= {*image.packages}
+
+
+ARCHIVE_OF_BAD_DAYS = """
+attempts=$(cat attempts 2>/dev/null; echo .); echo "$attempts" >attempts
+mkdir rootfs || exit 17
+[ "$(wc -l <attempts)" -gt "$1" ] && exit 0
+echo "E: $2"; exit 25
+"""
+"""mmdebstrap, which fails so often before all goes well."""
+
+
+def bootstrapped(folder: Path, monkeypatch: pytest.MonkeyPatch, *, failures: int, reason: str) -> int:
+    """How many attempts a bootstrap took; raises LabError when it failed."""
+    argv = ["sh", "-c", f"cd {folder}; {ARCHIVE_OF_BAD_DAYS}", "sh", str(failures), reason]
+    monkeypatch.setattr("mvpc.images.mmdebstrap._arguments", lambda *_: argv)
+    monkeypatch.setattr("mvpc.images.mmdebstrap.PAUSE_S", 0)
+    image = definition(folder)
+    bootstrap(recipe_for(image, targets=OWN, architecture="amd64"), folder / "rootfs", log=folder / "log")
+    return len((folder / "attempts").read_text().splitlines())
+
+
+NOT_FETCHED = "Failed to fetch http://deb.example/x.deb  503  Service Unavailable"
+
+
+def test_an_archive_that_fails_for_a_moment_is_asked_again(tmp_path, monkeypatch):
+    assert bootstrapped(tmp_path, monkeypatch, failures=2, reason=NOT_FETCHED) == 3
+
+
+@pytest.mark.parametrize(("reason", "attempts"), [(NOT_FETCHED, 3), ("Unable to locate package no-such-package", 1)])
+def test_what_does_not_go_well_by_asking_again_is_reported(tmp_path, monkeypatch, reason, attempts):
+    with pytest.raises(LabError, match=f"mmdebstrap failed: {reason}"):
+        bootstrapped(tmp_path, monkeypatch, failures=9, reason=reason)
+    assert len((tmp_path / "attempts").read_text().splitlines()) == attempts
 
 
 def test_many_may_ask_for_an_image_that_is_there_while_another_asks_too(tmp_path, monkeypatch):
