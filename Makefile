@@ -14,6 +14,7 @@ TEST_PACKAGES := openssh-server sudo gpg gpg-agent nftables hostapd qrencode zba
 WORKERS := 3
 
 # Installs Debian packages where that is possible, and says what is needed where it is not.
+# An archive that fails for a moment is asked again.
 # policy-rc.d (invoke-rc.d(8)) keeps Debian from starting a service that the lab starts by itself.
 define apt-install
 if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
@@ -23,7 +24,11 @@ elif dpkg-query -W -f '$${Status}\n' $(1) 2>/dev/null | grep -c '^install ok ins
 else \
   guard=/usr/sbin/policy-rc.d; \
   if [ ! -e $$guard ]; then printf '#!/bin/sh\nexit 101\n' >$$guard && chmod 755 $$guard && trap "rm -f $$guard" EXIT; fi; \
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+  for pause in 10 30 0; do \
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $(1) >/dev/null && break; \
+    sleep $$pause; [ $$pause != 0 ]; \
+  done; \
 fi
 endef
 
@@ -36,7 +41,9 @@ demo: venv lab-packages  ## Build the image, boot three laptops, import, plan, r
 	@docs/demo.sh
 
 test: check  ## Every test: what needs root and Debian runs where both are there
-	@{ $(call apt-install,$(LAB_PACKAGES) $(GATEWAY_PACKAGES) $(TEST_PACKAGES)) ; } && mvpc image build || echo "make test: no lab here, so only what needs none is tested"
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  { $(call apt-install,$(LAB_PACKAGES) $(GATEWAY_PACKAGES) $(TEST_PACKAGES)) ; } && mvpc image build; \
+	else echo "make test: no lab here, so only what needs none is tested"; fi
 	pytest -m "not vm" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration
 
 test-vm: venv  ## Tests with virtual machines: Wi-Fi, tunnels (root, Debian, about 12 minutes)
