@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mvpc.errors import LabError
 from mvpc.lab import process
@@ -18,7 +18,10 @@ from mvpc.lab.journal import Journal, Kind, Made
 
 PORT = 3142
 CACHE_GB = 4
-START_S = 15
+START_S = 120
+"""It also looks up the names of the archives."""
+ATTEMPTS = 3
+"""How often an archive is asked before a laptop hears that there is no answer."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 _CONFIG = """\
@@ -38,11 +41,10 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   proxy_cache_path {cache} levels=1:2 keys_zone=apt:8m max_size={gigabytes}g inactive=90d use_temp_path=off;
-
+{upstreams}
   server {{
     listen {address}:{port};
     proxy_cache apt;
-    proxy_cache_key $proxy_host$uri;
     proxy_cache_lock on;
     proxy_cache_lock_timeout 120s;
     proxy_cache_lock_age 10m;  # 5 s by default: a package that takes longer would be fetched for each laptop
@@ -51,8 +53,10 @@ http {{
     proxy_cache_valid 200 {short};
     proxy_connect_timeout 10s;
     proxy_read_timeout 120s;
+    # apt would ask again when a connection breaks, but not when we say 502 instead.
+    proxy_next_upstream error timeout http_429 http_500 http_502 http_503 http_504;
+    proxy_next_upstream_tries {attempts};
     proxy_http_version 1.1;
-    proxy_set_header Connection "";
     proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
     proxy_hide_header X-Cache-Status;
     add_header X-Cache-Status $upstream_cache_status always;
@@ -67,10 +71,19 @@ http {{
 }}
 """
 
+_UPSTREAM = "  upstream {name} {{ {servers} }}"
+
 _LOCATION = """\
-    location /{name}/ {{ proxy_pass {uri}/; }}
-    # What has a version in its name never changes.
-    location /{name}/pool/ {{ proxy_pass {uri}/pool/; proxy_cache_valid 200 90d; }}
+    location /{name}/ {{
+      proxy_pass {scheme}://{name}{path}/;
+      proxy_redirect {uri}/ /{name}/;
+      proxy_set_header Host {host};
+      proxy_set_header Connection "";
+      proxy_ssl_name {hostname};
+      proxy_cache_key {host}$uri;
+      # What has a version in its name never changes.
+      location /{name}/pool/ {{ proxy_pass {scheme}://{name}{path}/pool/; proxy_cache_valid 200 90d; }}
+    }}
 """
 
 
@@ -113,9 +126,23 @@ def config(mirror: Mirror, archives: Mapping[str, str], *, short: str = "2m") ->
         address=mirror.address,
         port=PORT,
         short=short,
+        attempts=ATTEMPTS,
         certificates=CERTIFICATES,
-        locations="".join(_LOCATION.format(name=name, uri=uri) for name, uri in sorted(archives.items())),
+        upstreams="\n".join(_upstream(name, urlsplit(uri)) for name, uri in sorted(archives.items())),
+        locations="".join(_location(name, urlsplit(uri)) for name, uri in sorted(archives.items())),
     )
+
+
+def _upstream(name: str, uri: SplitResult) -> str:
+    """Each server is asked once for an answer (by nginx), so the archive stands there as often as it shall be asked."""
+    port = uri.port or (443 if uri.scheme == "https" else 80)
+    server = f"server {uri.netloc.removesuffix(f':{uri.port}')}:{port} max_fails=0;"
+    return _UPSTREAM.format(name=name, servers=" ".join([server] * ATTEMPTS))
+
+
+def _location(name: str, uri: SplitResult) -> str:
+    parts = {"scheme": uri.scheme, "host": uri.netloc, "hostname": uri.hostname, "path": uri.path}
+    return _LOCATION.format(name=name, uri=uri.geturl(), **parts)
 
 
 def ensure(mirror: Mirror, archives: Mapping[str, str], journal: Journal) -> None:

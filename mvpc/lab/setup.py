@@ -29,6 +29,8 @@ _APT = """\
 Acquire::Check-Valid-Until "false";
 Acquire::Check-Date "false";
 Acquire::Languages "none";
+// What another laptop is just fetching comes when the mirror has all of it, at the latest after two minutes.
+Acquire::http::Timeout "180";
 """
 
 

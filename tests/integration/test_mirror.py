@@ -1,4 +1,4 @@
-"""The lab's mirror with the real nginx, in front of an archive that takes its time."""
+"""The lab's mirror with the real nginx, in front of archives that are slow or fail."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,28 @@ def mirrored(folder: Path, archive: str) -> Iterator[str]:
 def fetch(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=60) as answer:
         return bytes(answer.read())
+
+
+class Unsteady(BaseHTTPRequestHandler):
+    """Breaks off at the first question, has an error at the second, and says at the third what it was asked."""
+
+    questions = count(1)
+
+    def do_GET(self) -> None:
+        number = next(self.questions)
+        if number == 1:
+            return
+        self.send_response(503 if number == 2 else 200)
+        self.end_headers()
+        self.wfile.write(f"http://{self.headers['Host']}{self.path}".encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_an_archive_that_breaks_off_or_fails_for_a_moment_is_asked_again(folder: Path):
+    with serving(Unsteady, "127.0.0.1") as url, mirrored(folder, f"{url}/debian") as mirror:
+        assert fetch(f"{mirror}/pool/x.deb").decode() == f"{url}/debian/pool/x.deb"
 
 
 def test_a_package_that_takes_long_is_fetched_once_for_all_who_want_it(folder: Path):

@@ -247,8 +247,12 @@ def test_the_mirror_listens_on_the_bridge_alone_and_keeps_everything_in_its_own_
 def test_every_archive_has_its_place_on_the_mirror_and_packages_stay_in_the_cache():
     text = config(MIRROR, {"debian": "http://deb.example/debian", "sec": "https://sec.example/x"})
 
-    assert "location /debian/ { proxy_pass http://deb.example/debian/; }" in text
-    assert "location /sec/pool/ { proxy_pass https://sec.example/x/pool/; proxy_cache_valid 200 90d; }" in text
+    assert "proxy_pass http://debian/debian/;\n" in text
+    assert "proxy_set_header Host deb.example;" in text
+    assert "location /sec/pool/ { proxy_pass https://sec/x/pool/; proxy_cache_valid 200 90d; }" in text
+    assert "proxy_ssl_name sec.example;" in text
+    assert "upstream debian { server deb.example:80 max_fails=0; server" in text
+    assert "upstream sec { server sec.example:443 max_fails=0; server" in text
 
 
 def test_archives_of_the_same_path_on_different_hosts_get_different_names():
