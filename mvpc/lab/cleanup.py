@@ -96,9 +96,9 @@ def _remove_interface(made: Made) -> None:
         raise LabError("it is still there")
 
 
-def _restore_sysctl(made: Made) -> None:
-    ours, before = made.detail.split()
-    sysctl.restore(made.name, ours=ours, before=before)
+def _give_back_sysctl(made: Made) -> None:
+    ours, lab = made.detail.split()
+    sysctl.give_back(made.name, ours=ours, lab=lab)
 
 
 def _remove_folder(made: Made) -> None:
@@ -124,7 +124,7 @@ _UNDO: Mapping[Kind, Callable[[Made], None]] = {
     Kind.MOUNT: _unmount,
     Kind.INTERFACE: _remove_interface,
     Kind.CGROUP: _remove_cgroup,
-    Kind.SYSCTL: _restore_sysctl,
+    Kind.SYSCTL: _give_back_sysctl,
     Kind.FILE: _remove_file,
     Kind.FOLDER: _remove_folder,
 }

@@ -20,7 +20,7 @@ class Kind(StrEnum):
     MOUNT = "mount"  #: name: path
     INTERFACE = "interface"
     CGROUP = "cgroup"  #: name: path below every cgroup hierarchy
-    SYSCTL = "sysctl"  #: detail: `VALUE BEFORE`, decimal
+    SYSCTL = "sysctl"  #: detail: `VALUE LAB`, whose name no other lab on this machine has
     FILE = "file"  #: name: path, where no folder of the lab's is
     FOLDER = "folder"  #: name: path
 

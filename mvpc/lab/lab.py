@@ -205,7 +205,7 @@ class Lab:
         return authority
 
     def _prepare_machine(self, built: BuiltImage, on_step: OnStep) -> None:
-        raise_inotify_limit(self._journal)
+        raise_inotify_limit(self._journal, self.bridge)
         on_step(f"bridge {self.bridge}: {self.addresses}")
         make_bridge(self.network, self._journal)
         on_step(f"mirror: {', '.join(built.archives.values())}")

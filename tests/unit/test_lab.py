@@ -32,6 +32,7 @@ from mvpc.lab.radius import link_local
 from mvpc.lab.servers import ServerAuthority
 from mvpc.lab.services import Services
 from mvpc.lab.setup import AdminKey, apt_sources, prepare, read_image
+from mvpc.lab.sysctl import raise_inotify_limit
 from mvpc.lab.vmfiles import add_vm_files
 from mvpc.secret import Secret
 from mvpc.settings import WifiNetwork
@@ -137,6 +138,42 @@ def test_what_cannot_be_removed_is_named_and_stays_in_the_journal(tmp_path):
         undo(journal, journal.entries())
     assert journal.entries() == [stubborn]
     assert not (tmp_path / "easy").exists()
+
+
+@pytest.fixture
+def inotify_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The parameter of a machine of its own."""
+    monkeypatch.setattr("mvpc.lab.sysctl._PARAMETERS", tmp_path / "sys")
+    monkeypatch.setattr("mvpc.lab.sysctl._CLAIMS", tmp_path / "claims")
+    place = tmp_path / "sys/fs/inotify/max_user_instances"
+    place.parent.mkdir(parents=True)
+    place.write_text("128\n")
+    return place
+
+
+def test_the_lab_that_goes_down_first_leaves_the_inotify_limit_to_those_that_still_run(tmp_path, inotify_limit):
+    first, second = Journal(tmp_path / "first"), Journal(tmp_path / "second")
+    raise_inotify_limit(first, "mvpca")
+    raise_inotify_limit(second, "mvpcb")
+    raise_inotify_limit(second, "mvpcb")
+
+    undo(first, first.entries())
+    assert int(inotify_limit.read_text()) == 8192
+    undo(second, second.entries())
+    assert int(inotify_limit.read_text()) == 128
+
+
+def test_an_inotify_limit_that_somebody_else_has_set_stays(tmp_path, inotify_limit):
+    journal = Journal(tmp_path / "journal")
+    inotify_limit.write_text("65536")
+    raise_inotify_limit(journal, "mvpca")
+    assert journal.entries() == []
+
+    inotify_limit.write_text("128")
+    raise_inotify_limit(journal, "mvpca")
+    inotify_limit.write_text("4096")
+    undo(journal, journal.entries())
+    assert inotify_limit.read_text() == "4096"
 
 
 # --- processes -------------------------------------------------------------------------------
