@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from mvpc.errors import LabError
+from mvpc.lab.lock import locks_for_a_command
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 TIMEOUT_S = 30
@@ -72,9 +73,17 @@ def runs_systemd() -> bool:
 def run(argv: Sequence[str], *, stdin: str = "", timeout_s: int = TIMEOUT_S) -> str:
     """The standard output of a command that must succeed within `timeout_s`; raises LabError with its words."""
     try:
-        done = subprocess.run(
-            argv, env=ENVIRONMENT, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=True
-        )
+        with locks_for_a_command() as locks:
+            done = subprocess.run(
+                argv,
+                env=ENVIRONMENT,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=True,
+                pass_fds=locks,
+            )
     except subprocess.CalledProcessError as error:
         raise LabError(f"{' '.join(argv[:4])} failed: {error.stderr.strip()[:400]}") from error
     except subprocess.TimeoutExpired as error:

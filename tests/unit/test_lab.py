@@ -514,6 +514,30 @@ def test_a_second_change_at_the_same_time_is_refused(tmp_path, monkeypatch):
         lab.down()
 
 
+CHANGER = """
+import os, sys
+from pathlib import Path
+from mvpc.lab.host import run
+from mvpc.lab.lock import one_at_a_time
+with one_at_a_time(Path(sys.argv[1])):
+    run(["sh", "-c", f"kill -KILL {os.getpid()}; read -r go <{sys.argv[2]}"])
+"""
+
+
+def test_what_a_killed_controller_was_about_to_do_is_done_before_the_next_change(tmp_path, monkeypatch):
+    monkeypatch.setattr("mvpc.lab.lock.LOCK_S", 0)
+    lab, gate = Lab(tmp_path / "lab"), tmp_path / "gate"
+    os.mkfifo(gate)
+    killed = subprocess.run([sys.executable, "-c", CHANGER, str(lab.home), str(gate)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+
+    with pytest.raises(LabError, match="somebody else is changing the lab"):
+        lab.down()
+    gate.write_text("go\n")
+    monkeypatch.setattr("mvpc.lab.lock.LOCK_S", 120)
+    lab.down()
+
+
 def test_without_root_a_lab_of_root_is_neither_empty_nor_a_bug(tmp_path, monkeypatch):
     lab = Lab(tmp_path / "lab")
     (lab.home / "laptops" / "nb-000001").mkdir(parents=True)
