@@ -12,6 +12,8 @@ from pathlib import Path
 
 from mvpc.errors import LabError
 
+BUSY_S = 60
+
 
 def enter(name: str, pid: int) -> None:
     """Make the group in each hierarchy that systemd uses, and put the process into it."""
@@ -22,14 +24,14 @@ def enter(name: str, pid: int) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove the group with all below it; its processes must have ended. The kernel needs a moment to see that."""
+    """Remove the group with all below it; its processes must have been killed. The kernel needs a moment for that."""
+    deadline = time.monotonic() + BUSY_S
     for hierarchy in _hierarchies():
-        for attempt in range(100):
+        while (hierarchy / name).exists():
             try:
                 _remove_tree(hierarchy / name)
-                break
             except OSError as error:
-                if attempt == 99:
+                if time.monotonic() > deadline:
                     raise LabError(f"the control group is busy ({error.strerror})") from error
                 time.sleep(0.02)
 

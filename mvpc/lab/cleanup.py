@@ -31,7 +31,7 @@ def undo(journal: Journal, entries: Iterable[Made]) -> None:
     chosen = in_order(entries)
     if not chosen:
         return
-    # Twice: a command of a controller that was killed may have ended only after the first look.
+    # Twice: what a container did last, while it was killed, may be seen only after the first look.
     _attempt(chosen)
     failed = _attempt(chosen)
     journal.forget([made for made in chosen if made not in failed])

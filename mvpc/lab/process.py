@@ -12,6 +12,8 @@ from pathlib import Path
 from mvpc.errors import LabError
 from mvpc.lab.host import ENVIRONMENT
 
+GONE_S = 60
+"""For a process that was killed: the kernel frees its memory first, and a disk that it waits for may be busy."""
 _WAIT_THEN_RUN = 'read -r go && exec "$@" </dev/null'
 """Ends when the pipe closes before a word came: its maker died before it had written down the process id."""
 
@@ -67,7 +69,7 @@ def kill(pid: int, known: str, *, gently_s: float = 0) -> None:
     """End a process: by asking first when `gently_s` is given. Returns when it is gone, with the rest of its session.
 
     Raises:
-        LabError: it did not go within ten seconds.
+        LabError: something of it did not go within `GONE_S`.
     """
     if gently_s and is_running(pid, known):
         _signal(pid, signal.SIGTERM)
@@ -75,10 +77,15 @@ def kill(pid: int, known: str, *, gently_s: float = 0) -> None:
             return
     if is_running(pid, known):
         _signal(pid, signal.SIGKILL)
-    if not _gone(pid, known, 10):
+    if not _gone(pid, known, GONE_S):
         raise LabError(f"process {pid} does not end")
-    for orphan in _session(pid, known):
-        _signal(orphan, signal.SIGKILL)
+    deadline = time.monotonic() + GONE_S
+    while orphans := list(_session(pid, known)):
+        if time.monotonic() > deadline:
+            raise LabError(f"process {orphans[0]} does not end")
+        for orphan in orphans:
+            _signal(orphan, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -93,7 +100,9 @@ def _session(leader: int, known: str) -> Iterator[int]:
     boot, _, started = known.partition(":")
     for folder in Path("/proc").glob("[0-9]*"):
         fields = _fields(int(folder.name))
-        if fields and fields[3] == str(leader) and int(fields[19]) >= int(started) and boot == _boot():
+        if not fields or fields[0] in "ZX" or boot != _boot():
+            continue
+        if fields[3] == str(leader) and int(fields[19]) >= int(started):
             yield int(folder.name)
 
 

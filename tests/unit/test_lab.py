@@ -231,7 +231,7 @@ def test_what_a_dead_leader_left_in_its_session_is_ended_too(tmp_path):
     orphan = int(log.read_text())
     process.kill(pid, known)
 
-    wait_until(lambda: process.identity(orphan) == "")
+    assert process.identity(orphan) == ""
 
 
 # --- network ---------------------------------------------------------------------------------
