@@ -11,6 +11,7 @@ from mvpc.errors import LabError
 from mvpc.lab import process
 from mvpc.lab.laptop import Case, Laptop
 
+GREETING_S = 20
 _HOST_KEY = re.compile(r"ecdsa-sha2-nistp384 [A-Za-z0-9+/]+={0,2}")
 
 
@@ -46,6 +47,8 @@ def _answers(address: str) -> bool:
     """Whether an SSH server introduces itself (RFC 4253, 4.2)."""
     try:
         with socket.create_connection((address, 22), timeout=2) as connection:
+            # Whoever hangs up and knocks again makes a busy laptop start another sshd each time.
+            connection.settimeout(GREETING_S)
             return connection.recv(8) == b"SSH-2.0-"
     except OSError:
         return False

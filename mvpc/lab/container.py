@@ -14,7 +14,8 @@ from mvpc.lab.journal import Journal, Kind, Made
 from mvpc.lab.laptop import Case, Laptop
 from mvpc.lab.network import Network, lay_cable
 
-BOOT_S = 90
+BOOT_S = 300
+"""A busy controller is slow. One that dies is noticed at once."""
 _TUN = Path("/dev/net/tun")
 """For tunnels that programs carry themselves, where the controller's kernel knows neither WireGuard nor ESP."""
 

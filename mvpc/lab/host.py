@@ -13,7 +13,8 @@ from mvpc.errors import LabError
 from mvpc.lab.lock import locks_for_a_command
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-TIMEOUT_S = 30
+TIMEOUT_S = 180
+"""On a busy machine: to unmount a laptop's disk writes out what all others have written, too."""
 Part = Literal["lab", "vm", "gateway", "ikev2", "air"]
 
 PACKAGE_OF_TOOL: Mapping[Part, Mapping[str, str]] = {

@@ -12,7 +12,7 @@ from mvpc.lab import process
 from mvpc.lab.cleanup import undo
 from mvpc.lab.journal import Journal, Kind, Made
 
-START_S = 30
+START_S = 120
 
 
 @dataclass(frozen=True, slots=True)
