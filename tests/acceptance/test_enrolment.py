@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,11 +65,10 @@ def test_a_wrong_token_is_refused_and_recorded(admin: Admin):
 
 def test_a_swapped_host_key_is_refused_and_recorded_before_the_token_is_used(admin: Admin):
     token = admin.token("lab-01")
-    admin.mvpc("device", "set", "lab-01", f"host_key={a_strange_key(admin)}")
-    said = admin.mvpc("device", "enroll", "lab-01", answer=f"{token}\n", expect=1)
+    with a_swapped_host_key(admin):
+        said = admin.mvpc("device", "enroll", "lab-01", answer=f"{token}\n", expect=1)
     assert "not the laptop we know" in said
     assert history(admin).count("not the laptop we know") == 1
-    admin.mvpc("device", "set", "lab-01", f"host_key={admin.host_keys['lab-01']}")
     words = "zoo zoo zoo zoo zoo zoo"
     said = admin.mvpc("device", "enroll", "lab-01", "--words", words, answer=f"{token}\n", expect=1)
     assert "the words on its screen are not those" in said, "the token was used up by somebody else's laptop"
@@ -114,11 +114,20 @@ def test_an_outsider_who_trusts_only_the_authority_logs_in(admin: Admin):
 
 
 def test_a_rollout_finds_its_identity_in_order_and_believes_its_certificate(admin: Admin):
-    admin.mvpc("device", "set", "lab-01", f"host_key={a_strange_key(admin)}")
-    done = admin.json("rollout", "--device", "lab-01", "--yes")
+    with a_swapped_host_key(admin):
+        done = admin.json("rollout", "--device", "lab-01", "--yes")
     assert done["rollout"]["counts"] == {"changed": 1}
     assert "identity" not in {change["component"] for change in done["plan"]["changes"]}
-    admin.mvpc("device", "set", "lab-01", f"host_key={admin.host_keys['lab-01']}")
+
+
+@contextmanager
+def a_swapped_host_key(admin: Admin) -> Iterator[None]:
+    """Let the inventory hold the host key of another laptop."""
+    admin.mvpc("device", "set", "lab-01", f"host_key={a_strange_key(admin)}")
+    try:
+        yield
+    finally:
+        admin.mvpc("device", "set", "lab-01", f"host_key={admin.host_keys['lab-01']}")
 
 
 def a_strange_key(admin: Admin) -> str:
@@ -129,6 +138,7 @@ def a_strange_key(admin: Admin) -> str:
 
 
 def test_a_person_logs_in_by_a_certificate_for_the_day_and_not_without(admin: Admin):
+    a_strange_key(admin)
     key = admin.root / "strange"
     assert "Permission denied" in admin.outsider("lab-01", key=key).stderr
     admin.mvpc("ca", "sign-user", f"{key}.pub")
