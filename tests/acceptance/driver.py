@@ -14,8 +14,9 @@ from pathlib import Path
 
 from mvpc.lab import Lab
 
-KNOCK_S = 10
-"""How long ssh waits for a laptop that emulates its processor."""
+KNOCK_S = 30
+"""How long ssh waits for a laptop that emulates its processor, on a busy machine."""
+GONE_S = 60
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Machine:
     key: Path
     """Private key of the administrator."""
 
-    def run(self, command: str, *, stdin: str = "", timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, *, stdin: str = "", timeout_s: float = 900) -> subprocess.CompletedProcess[str]:
         """Run a shell command, whatever comes of it. A laptop that does not answer is exit code 255."""
         laptop = next(each for each in self.lab.list() if each.hostname == self.hostname)
         known = self.key.with_name(f"known-{self.hostname}")
@@ -44,7 +45,7 @@ class Machine:
             check=False,
         )
 
-    def succeed(self, command: str, *, stdin: str = "", timeout_s: float = 300) -> str:
+    def succeed(self, command: str, *, stdin: str = "", timeout_s: float = 900) -> str:
         """The output of a command that must succeed."""
         done = self.run(command, stdin=stdin, timeout_s=timeout_s)
         assert done.returncode == 0, f"{self.hostname}: {command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
@@ -56,7 +57,7 @@ class Machine:
         assert done.returncode not in {0, 255}, f"{self.hostname}: {command}: exit {done.returncode}\n{done.stdout}"
         return done.stdout
 
-    def wait_until_succeeds(self, command: str, *, timeout_s: float = 240) -> str:
+    def wait_until_succeeds(self, command: str, *, timeout_s: float = 600) -> str:
         """Try a command again and again; its output when it succeeds."""
         deadline = time.monotonic() + timeout_s
         while (done := self.run(command)).returncode:
@@ -96,7 +97,7 @@ class Machine:
         self.lab.start(self.hostname)
 
 
-def eventually(look: Callable[[], str], *words: str, timeout_s: float = 120) -> str:
+def eventually(look: Callable[[], str], *words: str, timeout_s: float = 300) -> str:
     """Look again and again until all these words are there; what was seen then."""
     deadline = time.monotonic() + timeout_s
     while not all(word in (seen := look()) for word in words):
@@ -106,7 +107,14 @@ def eventually(look: Callable[[], str], *words: str, timeout_s: float = 120) -> 
 
 
 def leftovers(lab: Lab) -> list[str]:
-    """Everything of the lab that can be seen on this controller without asking mvpc."""
+    """Everything of the lab that stays on this controller, as one sees it without asking mvpc."""
+    deadline = time.monotonic() + GONE_S
+    while (seen := everything_of(lab)) and time.monotonic() < deadline:
+        time.sleep(0.2)  # a shell that was to start a program, and learns that nobody wants it any more
+    return seen
+
+
+def everything_of(lab: Lab) -> list[str]:
     seen = [
         *subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.splitlines(),
         *subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout.splitlines(),
