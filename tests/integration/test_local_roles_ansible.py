@@ -144,12 +144,12 @@ def test_a_handler_that_fails_leaves_its_role_unfinished_and_the_next_one_alone(
 
 
 def test_a_task_of_a_role_that_hangs_is_given_up_after_the_time_of_a_component(laptop, playbooks):
-    write_role(playbooks, "hanging", tasks="\n- name: Wait\n  ansible.builtin.command: sleep 50\n")
+    write_role(playbooks, "hanging", tasks="\n- name: Wait\n  ansible.builtin.command: sleep 100\n")
     write_role(playbooks, "patient")
-    results = run(laptop, playbooks, RoleRun(role="hanging"), RoleRun(role="patient"), seconds=4)
+    results = run(laptop, playbooks, RoleRun(role="hanging"), RoleRun(role="patient"), seconds=20)
     assert real.outcomes(results) == {"local-hanging": Outcome.FAILED, "local-patient": Outcome.CHANGED}
     error = next(result.error for result in results if result.component == "local-hanging")
-    assert error.startswith("task Wait: Timed out after 4 second")
+    assert error.startswith("task Wait: Timed out after 20 second")
 
 
 def test_a_role_that_ansible_cannot_even_read_ends_the_run_with_the_reason(laptop, playbooks):

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -77,9 +78,24 @@ def booted(folder: Path, *extra: str) -> Iterator[Laptop]:
     """A laptop that listens on loopback; `extra` are more lines for its sshd_config."""
     host_key = new_key(folder / "host")
     new_key(folder / "admin")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with a_port() as port, sshd_on(port, folder, extra):
+        device = a_device("nb-000001", address="127.0.0.1", host_key=host_key)
+        yield Laptop(device=device, port=port, key=folder / "admin", files=folder / "files")
+
+
+@contextmanager
+def a_port() -> Iterator[int]:
+    """A free port, which nobody gets meanwhile but a server that asks for this very one."""
+    with socket.socket() as reserved:
+        # Both sockets have SO_REUSEADDR, and this one does not listen: Linux then lets the server have it (socket(7)).
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
+
+
+@contextmanager
+def sshd_on(port: int, folder: Path, extra: Sequence[str]) -> Iterator[None]:
+    """The laptop's sshd, once it listens."""
     lines = [f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host", "StrictModes no", "UsePAM no"]
     lines += ["AuthorizedKeysFile /run/admin.pub", "PidFile none", "PasswordAuthentication no", *extra]
     (folder / "sshd_config").write_text("\n".join(lines) + "\n")
@@ -90,8 +106,7 @@ def booted(folder: Path, *extra: str) -> Iterator[Laptop]:
         sshd = subprocess.Popen(boot, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         _await(lambda: b"Server listening" in (folder / "sshd.log").read_bytes())
-        device = a_device("nb-000001", address="127.0.0.1", host_key=host_key)
-        yield Laptop(device=device, port=port, key=folder / "admin", files=folder / "files")
+        yield
     finally:
         sshd.terminate()
         sshd.wait()
@@ -109,7 +124,7 @@ def new_key(path: Path, kind: str = "ecdsa") -> str:
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
 
-def _await(true: Callable[[], object], seconds: float = 10) -> None:
+def _await(true: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -321,13 +336,12 @@ def test_ansible_ends_when_mvpc_is_killed_and_nobody_listens(laptop: Laptop, tmp
         arguments = [f"--inventory={folder}/inventory.json", "--forks=1", str(PLAYBOOKS / "rollout.yml")]
         with playbook(folder, arguments, config=PLAYBOOKS / "ansible.cfg") as ansible:
             os.dup2(nobody.fileno(), ansible.events)
-            assert ansible.process.wait(timeout=30) == -signal.SIGTERM
+            assert ansible.process.wait(timeout=120) == -signal.SIGTERM
     assert not (tmp_path / "never").exists()
 
 
 def test_what_a_killed_run_left_behind_is_removed_by_the_next(tmp_path: Path):
-    dead = Path("/dev/shm") / f"mvpc-{os.getuid()}-dead"
-    dead.mkdir(mode=0o700)
+    dead = Path(tempfile.mkdtemp(prefix=f"mvpc-{os.getuid()}-", dir="/dev/shm"))
     (dead / "bundle").write_text(SECRET)
     os.utime(dead, (0, 0))
     with run_folder() as folder:

@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,20 +28,22 @@ class Rehearsal:
     root: Path
 
     def mvpc(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        done = self.start(*arguments)
-        out, err = done.communicate(timeout=300)
-        assert done.returncode == expect, f"{arguments}: exit {done.returncode}\n{out}\n{err}"
-        return subprocess.CompletedProcess(arguments, done.returncode, out, err)
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "mvpc", *arguments],
-            cwd=self.root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        argv, nothing = [sys.executable, "-m", "mvpc", *arguments], subprocess.DEVNULL
+        done = subprocess.run(
+            argv, cwd=self.root, stdin=nothing, capture_output=True, text=True, timeout=600, check=False
         )
+        assert done.returncode == expect, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    @contextmanager
+    def begun(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A command that runs; it is killed at the end."""
+        argv, nothing = [sys.executable, "-m", "mvpc", *arguments], subprocess.DEVNULL
+        with subprocess.Popen(argv, cwd=self.root, stdin=nothing, stdout=nothing) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def behave(self, **chances: float) -> None:
         text = "".join(f"{name} = {value}\n" for name, value in {"slow": 0, "component_seconds": 0, **chances}.items())
@@ -56,13 +59,6 @@ class Rehearsal:
         with Reader(self.root / ".mvpc" / "mvpc.db") as reader:
             found = reader.rollout(1).results if reader.rollouts() else ()
         return {(each.device, each.component): each.outcome for each in found}
-
-
-def _await(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -89,13 +85,15 @@ def test_laptops_that_were_away_are_served_by_watch_when_they_are_back(rehearsal
 
 
 def test_a_killed_rollout_is_resumed_and_does_nothing_twice(rehearsal: Rehearsal):
-    rehearsal.behave(away=0, failing=0, hanging=0, component_seconds=0.05)
-    with rehearsal.start("rollout", "--all", "--yes") as rollout:
-        _await(lambda: len(rehearsal.results()) > 200)
-        rollout.kill()
+    rehearsal.behave(away=0, failing=0, hanging=0, component_seconds=0.5)
+    with rehearsal.begun("rollout", "--all", "--yes") as rollout:
+        while len(rehearsal.results()) <= 200:
+            assert rollout.poll() is None
+            time.sleep(0.02)
     before = set(rehearsal.results())
     assert 200 < len(before) < 4 * NUMBER
 
+    rehearsal.behave(away=0, failing=0, hanging=0)
     events = map(json.loads, rehearsal.mvpc("rollout", "resume", "1", "--json").stdout.splitlines())
     again = {(event["device"], event["component"]) for event in events if event["event"] == "result"}
     assert again

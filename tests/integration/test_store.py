@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -528,15 +528,20 @@ sys.stdin.readline()
 """
 
 
-def starters(path: Path, number: int) -> list[subprocess.Popen[str]]:
-    """Processes that wait for a word to begin the same rollout."""
+@contextmanager
+def starters(path: Path, number: int) -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that wait for a word to begin the same rollout; they are killed at the end."""
     argv = [sys.executable, "-c", _BEGIN, str(path), json.dumps(to_data(PLAN))]
-    pipe = subprocess.PIPE
-    found = [subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) for _ in range(number)]
-    for each in found:
-        assert each.stdout is not None
-        assert each.stdout.readline() == "ready\n"
-    return found
+    pipe, found = subprocess.PIPE, []
+    try:
+        for _ in range(0, number, 10):  # not all at once: each of them loads SQLAlchemy
+            found += [subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) for _ in range(min(number, 10))]
+            assert [hear(each) for each in found[-10:]] == ["ready"] * min(number, 10)
+        yield found
+    finally:
+        for each in found:
+            each.kill()
+            each.communicate()
 
 
 def tell(process: subprocess.Popen[str]) -> None:
@@ -551,24 +556,17 @@ def hear(process: subprocess.Popen[str]) -> str:
 
 
 def test_of_fifty_that_start_at_once_exactly_one_gets_the_laptops(path: Path, store: Store):
-    processes = [each for _ in range(5) for each in starters(path, 10)]
-    try:
+    with starters(path, 50) as processes:
         for each in processes:
             tell(each)
         answers = sorted(map(hear, processes))
-    finally:
-        for each in processes:
-            each.kill()
-            each.communicate()
     assert (answers[:1], set(answers[1:])) == (["1"], {"refused"})
 
 
 def test_the_laptops_of_a_killed_process_are_free_and_its_rollout_was_interrupted(path: Path, store: Store):
-    [process] = starters(path, 1)
-    tell(process)
-    assert hear(process) == "1"
-    process.kill()
-    process.communicate()
+    with starters(path, 1) as [process]:
+        tell(process)
+        assert hear(process) == "1"
     with Reader(path) as reader:
         assert reader.rollout(1).row.state is RolloutState.INTERRUPTED
     assert store.begin_rollout(PLAN, actor="jan", at=LATER) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,19 +33,24 @@ class Chip:
     """A TPM that runs."""
 
     folder: Path
+    """What it keeps, and where it listens: a path of its own, where a port may be somebody else's a moment later."""
     process: subprocess.Popen[bytes] | None = None
-    port: int = 0
     unknown: str = ""
     """A curve that it does not know, as tpm2-tools are told."""
 
+    @property
+    def socket(self) -> Path:
+        """Where it takes commands; the control channel is beside it, as tpm2-tss wants it."""
+        return self.folder / "socket"
+
     def switch_on(self) -> None:
-        """Start it with what it kept, on a port that is free."""
-        self.port = free_ports()
-        server = ("--server", f"type=tcp,port={self.port},disconnect", "--ctrl", f"type=tcp,port={self.port + 1}")
+        """Start it with what it kept."""
+        server = ("--server", f"type=unixio,path={self.socket}", "--ctrl", f"type=unixio,path={self.socket}.ctrl")
         state = ("--tpmstate", f"dir={self.folder}", "--flags", "not-need-init,startup-clear")
         self.process = subprocess.Popen(["swtpm", "socket", "--tpm2", *state, *server])
-        deadline = time.monotonic() + 20
-        while not answers(self.port):
+        deadline = time.monotonic() + 120
+        while not (answers(self.socket) and answers(self.socket.with_suffix(".ctrl"))):
+            assert self.process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -65,7 +71,7 @@ class Chip:
         """Run a program with this TPM."""
         if self.unknown and self.unknown in argv:
             return subprocess.CompletedProcess(argv, 1, b"", b"unknown curve\n")
-        where = f"swtpm:port={self.port}"
+        where = f"swtpm:path={self.socket}"
         environment = {"PATH": keytools.PROGRAMS, "TPM2TOOLS_TCTI": where, "TPM2OPENSSL_TCTI": where}
         done = subprocess.run(argv, capture_output=True, env=environment, timeout=60, check=False)
         # The kernel's /dev/tpmrm0 does that after each program.
@@ -73,30 +79,23 @@ class Chip:
         return done
 
 
-def free_ports() -> int:
-    """A port that nobody listens on, nor on the next."""
-    for port in range(24321, 24921, 2):
-        if not answers(port) and not answers(port + 1):
-            return port
-    raise AssertionError("no port is free")
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as attempt:
+        return attempt.connect_ex(str(path)) == 0
 
 
 @pytest.fixture
-def chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chip]:
-    (tmp_path / "chip").mkdir()
-    found = Chip(tmp_path / "chip")
-    found.switch_on()
-    monkeypatch.setattr(keytools, "run", found.run)
-    monkeypatch.setattr(tpmkey, "provider_version", lambda: "1.3.0")
-    try:
-        yield found
-    finally:
-        found.switch_off()
+def chip(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chip]:
+    # Not below tmp_path: the path of a socket may have a hundred characters only (unix(7)).
+    with tempfile.TemporaryDirectory(prefix="mvpc-tpm-") as folder:
+        found = Chip(Path(folder))
+        monkeypatch.setattr(keytools, "run", found.run)
+        monkeypatch.setattr(tpmkey, "provider_version", lambda: "1.3.0")
+        try:
+            found.switch_on()
+            yield found
+        finally:
+            found.switch_off()
 
 
 @pytest.fixture
