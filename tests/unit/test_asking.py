@@ -24,7 +24,7 @@ class Fleet:
 
     def probe(self, devices: Sequence[Device]) -> Iterator[Probe]:
         self.begun.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         for device in devices:
             yield a_probe(device.hostname)
 
@@ -49,7 +49,7 @@ class NoKey:
 def test_laptops_are_asked_while_something_else_is_done():
     fleet = Fleet()
     with asking(fleet, [a_device("nb-1"), a_device("nb-2")]) as answers:
-        assert fleet.begun.wait(10)
+        assert fleet.begun.wait(60)
         fleet.go_on.set()
         assert list(answers()) == ["nb-1", "nb-2"]
 
@@ -57,7 +57,7 @@ def test_laptops_are_asked_while_something_else_is_done():
 def test_when_that_fails_nobody_new_is_asked():
     fleet = EndlessFleet()
     with pytest.raises(InputError, match="the profile is wrong"), asking(fleet, []):
-        assert fleet.begun.wait(10)
+        assert fleet.begun.wait(60)
         raise InputError("the profile is wrong")
 
 

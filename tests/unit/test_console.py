@@ -82,7 +82,9 @@ def test_a_locale_that_lacks_a_character_gets_a_question_mark_and_no_error(proje
     shutil.copy(Path(__file__).parents[2] / "inventory/organisation.yml", project / "inventory")
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "mvpc", "device", "set", "nb-000001", "room=Süd"]
-    done = subprocess.run(command, cwd=project, env=ascii_only, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        command, cwd=project, env=ascii_only, capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "nb-000001: room 214 -> S?d\n", "")
 
 
@@ -94,7 +96,7 @@ def test_a_reader_that_goes_away_ends_mvpc_without_a_word_as_a_shell_expects_it(
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(timeout=30) == 128 + signal.SIGPIPE
+        assert process.wait(timeout=120) == 128 + signal.SIGPIPE
 
 
 def test_a_code_on_a_terminal_can_be_read_back_and_sets_both_colours(

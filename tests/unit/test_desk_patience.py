@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 
-WAITING = "from mvpc.cli import desk; desk.PATIENCE_S = 1; print(desk._question())"
+WAITING = "from mvpc.cli import desk; desk.PATIENCE_S = {}; print(desk._question())"
 
 
-def waiting(said: bytes) -> subprocess.CompletedProcess[bytes]:
-    """A desk that waits for a second, while somebody who said this stays on the line."""
-    with subprocess.Popen([sys.executable, "-c", WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+def waiting(said: bytes, *, seconds: int = 1) -> subprocess.CompletedProcess[bytes]:
+    """A desk that waits so long, while somebody who said this stays on the line."""
+    argv, pipe = [sys.executable, "-c", WAITING.format(seconds)], subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(said)
@@ -26,5 +27,5 @@ def test_somebody_who_says_nothing_is_sent_away():
 
 
 def test_a_whole_line_is_heard():
-    heard = waiting(b"a line\n")
+    heard = waiting(b"a line\n", seconds=60)
     assert (heard.returncode, heard.stdout) == (0, b"a line\n\n")

@@ -40,7 +40,7 @@ def run(*arguments: str, cwd: Path) -> tuple[str, set[str]]:
         "print('\\nIMPORTED', *{name.split('.')[0] for name in sys.modules})"
     )
     argv = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd=cwd, check=True)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=cwd, check=True)
     printed, _, imported = done.stdout.rpartition("IMPORTED")
     return printed, set(imported.split())
 
