@@ -32,7 +32,7 @@ _SSH_OPTIONS = (
     "ForwardAgent=no",
     "ForwardX11=no",
     "ClearAllForwardings=yes",
-    # A lid that is closed is noticed after 45 s.
+    # A lid that is closed is noticed after a minute: when the fourth question would be due, and three have no answer.
     "ServerAliveInterval=15",
     "ServerAliveCountMax=3",
 )
