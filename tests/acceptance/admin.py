@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -87,22 +91,52 @@ class Admin:
         printed = self.mvpc(*arguments, "--json", expect=expect)
         return json.loads(printed.splitlines()[-1] if printed.startswith('{"event"') else printed)
 
-    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start mvpc in a session of its own, so that killing it kills nothing else; it writes into `said`."""
+    @contextmanager
+    def begin(self, *arguments: str, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """Let mvpc work beside the test, in a session of its own, so that killing it kills nothing else.
+
+        It writes into `log`. When the block is left it has ended, whatever became of the test: one that still went on
+        would keep its laptops from the next test.
+        """
         # A shell that started these tests in the background lets them ignore SIGINT, and so all that they start.
         argv = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-m", "mvpc", *arguments]
-        with self.log.open("wb") as log:
-            return subprocess.Popen(argv, cwd=self.root, stdout=log, stderr=log, start_new_session=True)
+        with (
+            (log or self.log).open("wb") as said,
+            subprocess.Popen(argv, cwd=self.root, stdout=said, stderr=said, start_new_session=True) as running,
+        ):
+            try:
+                yield running
+            finally:
+                if running.poll() is None:
+                    os.killpg(running.pid, signal.SIGKILL)
 
     @property
     def log(self) -> Path:
-        """Where what was begun writes to."""
+        """Where what was begun writes to, if the test names no other place."""
         return self.root / "known-log"
+
+    def newest_number(self) -> int:
+        """The number of the newest rollout; 0 before the first one."""
+        row = self.newest_rollout()
+        return row.id if row else 0
 
     def newest_rollout(self) -> RolloutRow | None:
         """The newest rollout, as mvpc's own records have it."""
         with Reader(self.root / ".mvpc" / "mvpc.db") as reader:
             return next(iter(reader.rollouts(limit=1)), None)
+
+    def wait_for_a_rollout(self, *, after: int) -> int:
+        """Wait until a newer one is at work; returns its number."""
+        deadline = time.monotonic() + 300
+        while not (row := self.newest_rollout()) or row.id == after or row.state is not RolloutState.RUNNING:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+        return row.id
+
+    def waiting(self) -> set[str]:
+        """The laptops that something waits for, as mvpc's own records have it."""
+        with Reader(self.root / ".mvpc" / "mvpc.db") as reader:
+            return set(reader.waiting())
 
     def next_step(self, before: int) -> list[str]:
         """What a person would type to bring everything to its end; empty when nothing newer than `before` is left."""
@@ -110,7 +144,7 @@ class Admin:
         if row is None or row.id == before:
             return ["rollout", "--all", "--yes"]
         if row.state is RolloutState.DONE:
-            return []
+            return ["rollout", "watch", "--once"] if self.waiting() else []
         assert row.state is RolloutState.INTERRUPTED, row
         return ["rollout", "resume", str(row.id)]
 
@@ -169,7 +203,7 @@ class Admin:
         """Run a command on a laptop with the system's own ssh, believing only the host key of the inventory."""
         known = self.root / f"known-{laptop}"
         known.write_text(f"{self.addresses[laptop]} {self.host_keys[laptop]}\n")
-        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "ConnectTimeout=5"]
+        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "ConnectTimeout=20"]
         flags = [part for option in options for part in ("-o", option)]
         key = self.root / ".mvpc/ssh/id_ecdsa"
         done = subprocess.run(
@@ -203,9 +237,36 @@ class Admin:
         argv = ["ssh", "-F", "none", *flags, *login]
         return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a rollout at work on the laptops, since somebody holds their lock, until `unlock`: at most a minute."""
+        self.on_all("sudo systemd-run --quiet --unit=holder flock /var/lib/mvpc/lock sleep infinity")
+        try:
+            yield
+        finally:
+            self.unlock()
+
+    def unlock(self) -> None:
+        """Let go of the lock of all laptops, if it is held."""
+        self.on_all("sudo systemctl stop holder", check=False)
+
     def machine(self, laptop: str) -> Machine:
         """A laptop of this person's lab, in the hands of a test."""
         return Machine(self.lab, laptop, self.root / ".mvpc/ssh/id_ecdsa")
+
+    def recover(self, mend: str) -> None:
+        """Bring all laptops to rest, and to their profiles, whatever hangs, waits or is blocked there.
+
+        `mend` is a command for each of them.
+        """
+        for laptop in self.addresses:
+            self.lab.stop(laptop)
+            self.lab.start(laptop)
+        self.on_all(mend)
+        for row in self.json("rollout", "list")["rollouts"]:
+            if row["state"] == RolloutState.SCHEDULED:
+                self.mvpc("rollout", "cancel", str(row["id"]))
+        self.mvpc("rollout", "--all", "--yes", "--window", "always")
 
     def commit(self, message: str) -> None:
         """Keep the project folder in git, as profile maintainers do."""
@@ -234,3 +295,34 @@ def an_admin(root: Path, *, name: str, addresses: str) -> Iterator[Admin]:
         yield person
     finally:
         person.mvpc("lab", "down")
+
+
+STATED = ("mvpc.toml", "profiles", "playbooks")
+"""What a person writes in the project folder."""
+
+
+@contextmanager
+def standing_alone(admin: Admin, request: pytest.FixtureRequest, *, mend: str = "true") -> Iterator[None]:
+    """Let a test leave no configuration to the next one, and nothing at all when it fails.
+
+    Then the project and its laptops become what they were before; `mend` is a command for each laptop that helps.
+    """
+    failed = request.session.testsfailed
+    with TemporaryDirectory() as folder:
+        before = Path(folder)
+        replace(STATED, admin.root, before)
+        yield
+        replace(STATED[:1], before, admin.root)
+        if request.session.testsfailed > failed:
+            replace(STATED, before, admin.root)
+            admin.recover(mend)
+
+
+def replace(names: Sequence[str], source: Path, target: Path) -> None:
+    """Let files and folders of one folder take the place of those of another."""
+    for name in names:
+        if (source / name).is_file():
+            shutil.copy(source / name, target)
+        else:
+            shutil.rmtree(target / name, ignore_errors=True)
+            shutil.copytree(source / name, target / name)

@@ -6,15 +6,15 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin, standing_alone
 from tests.acceptance.driver import eventually
 from tests.acceptance.parameter import everywhere, parameter, parameters, want_parameter
 
@@ -33,9 +33,10 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
 
 
 @pytest.fixture(autouse=True)
-def everybody_up_to_date(admin: Admin) -> Iterator[None]:
+def everybody_up_to_date(admin: Admin, request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test begins and ends with all laptops awake and nothing waiting."""
-    yield
+    with standing_alone(admin, request):
+        yield
     for name in LAPTOPS:
         admin.mvpc("lab", "on", name)
     admin.mvpc("rollout", "--all", "--yes", "--window", "always")
@@ -43,21 +44,13 @@ def everybody_up_to_date(admin: Admin) -> Iterator[None]:
 
 
 def hours(begin: int, end: int) -> str:
-    """A window that begins and ends so many hours from now."""
+    """A window that begins and ends so many hours from now, as mvpc writes it."""
     now = datetime.now(tz=UTC)
-    return "-".join(f"{now + timedelta(hours=each):%H:%M}" for each in (begin, end))
+    begins, ends = (f"{now + timedelta(hours=each):%H:%M}" for each in (begin, end))
+    return f"{begins}-{'24:00' if ends == '00:00' else ends}"
 
 
 OPEN, CLOSED = hours(-2, 6), hours(6, 9)
-
-
-def begin(admin: Admin, *arguments: str) -> subprocess.Popen[str]:
-    """mvpc in a session of its own, so that stopping it stops nothing else."""
-    argv = [sys.executable, "-m", "mvpc", *arguments]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        argv, cwd=admin.root, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
 
 
 def newest(admin: Admin) -> dict[str, object]:
@@ -111,15 +104,15 @@ def test_the_watch_goes_on_with_a_rollout_when_its_time_comes_and_ends_when_it_i
     admin.mvpc("rollout", "--all", "--yes", "--not-before", "1m", expect=5)
     number = newest(admin)["id"]
     assert f"Rollout {number} of root waits: before ring" in admin.mvpc("rollout", "waiting")
-    first, second = begin(admin, "rollout", "watch", "--every", "10"), begin(admin, "rollout", "watch", "--every", "10")
-    try:
+    watch, logs = ("rollout", "watch", "--every", "10"), [admin.root / "known-first", admin.root / "known-second"]
+    with admin.begin(*watch, log=logs[0]) as first, admin.begin(*watch, log=logs[1]) as second:
         eventually(lambda: str(newest(admin)["state"]), "done", timeout_s=300)
         assert parameters(admin) == everywhere(admin, 3)
-    finally:
         for process in (first, second):
             process.send_signal(signal.SIGTERM)
-    said = [process.communicate(timeout=60)[0] for process in (first, second)]
-    assert (first.returncode, second.returncode) == (0, 0), said
+        codes = [process.wait(timeout=120) for process in (first, second)]
+    said = [log.read_text() for log in logs]
+    assert codes == [0, 0], said
     assert f"Rollout {number} goes on" in "".join(said)
     assert all("watch has ended" in text and "Traceback" not in text for text in said)
     assert newest(admin)["id"] == number
@@ -164,25 +157,30 @@ def test_a_broken_profile_that_stopped_in_the_pilot_ring_does_not_reach_laptops_
 
 def test_an_old_controller_that_wakes_up_has_lost_its_laptops_and_changes_nothing(admin: Admin):
     want_parameter(admin, 6)
-    before = newest(admin)["id"]
-    old = begin(admin, "rollout", "--all", "--yes")
-    deadline = time.monotonic() + 300
-    while (row := newest(admin))["id"] == before or row["state"] != "running":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    os.killpg(old.pid, signal.SIGSTOP)
-    try:
+    before = admin.newest_number()
+    # While it waits for laptops it writes nothing: stopped in the middle of that, it would keep everybody else from it.
+    with admin.locked(), admin.begin("rollout", "--all", "--yes") as old:
+        number = admin.wait_for_a_rollout(after=before)
+        wait_for_ansible(admin, old)
+        os.killpg(old.pid, signal.SIGSTOP)
+        admin.unlock()
         with closing(sqlite3.connect(admin.root / ".mvpc/mvpc.db", timeout=20)) as database:
-            database.execute("UPDATE rollout SET beat = '2026-01-01T00:00:00+00:00' WHERE id = ?", (row["id"],))
+            database.execute("UPDATE rollout SET beat = '2026-01-01T00:00:00+00:00' WHERE id = ?", (number,))
             database.commit()
         want_parameter(admin, 7)
         admin.mvpc("rollout", "--all", "--yes")
         assert parameters(admin) == everywhere(admin, 7)
-    finally:
         os.killpg(old.pid, signal.SIGCONT)
-    said, _ = old.communicate(timeout=120)
-    assert old.returncode == 1, said
-    assert f"rollout {row['id']} has lost its laptops" in said
+        assert old.wait(timeout=300) == 1, admin.log.read_text()
+    assert f"rollout {number} has lost its laptops" in admin.log.read_text()
     assert parameters(admin) == everywhere(admin, 7)
-    found = admin.json("rollout", "show", str(row["id"]))["rollout"]
+    found = admin.json("rollout", "show", str(number))["rollout"]
     assert found["state"] == "interrupted"
+
+
+def wait_for_ansible(admin: Admin, process: subprocess.Popen[bytes]) -> None:
+    """Until mvpc has started it, and waits for what it says (proc_pid_task_children(5))."""
+    deadline = time.monotonic() + 300
+    while not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text():
+        assert time.monotonic() < deadline, admin.log.read_text()
+        time.sleep(0.02)

@@ -1,6 +1,6 @@
 """What goes wrong in the middle of a rollout, on real laptops: signals, full disks, cables, power, hangs, locks.
 
-One laptop is made slow: apt waits before dpkg begins, and leaves a mark by which a test knows that it is in the middle.
+One laptop is held up: apt waits before dpkg begins, and leaves a mark by which a test knows that it is in the middle.
 Nothing that was not proven may be called done, other laptops must not suffer, and everything must come to its end
 afterwards. docs/explanation/reliability.md says the same in words.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -23,7 +24,8 @@ from pathlib import Path
 import pytest
 
 from mvpc.model import RolloutState
-from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin, standing_alone
+from tests.acceptance.driver import eventually
 from tests.acceptance.parameter import everywhere, parameters, want_parameter
 
 LAPTOPS = ("lab-01", "lab-02", "lab-03", "lab-04")
@@ -32,8 +34,9 @@ MODELS = {"lab-01": "A", "lab-02": "A", "lab-03": "B", "lab-04": "B"}
 ALL_AT_ONCE = '[[rollout.ring]]\nname = "all"\npercent = 100\nmax_failed_percent = 30\n'
 SLOW_FIRST = f'[[rollout.ring]]\nname = "first"\npercent = 1\ndevices = ["{SLOW}"]\n' + ALL_AT_ONCE
 GROWING = "".join(f'[[rollout.ring]]\nname = "{name}"\npercent = {name}\n' for name in (25, 50, 100))
-BEYOND_DETECTION = 45 + 30
-"""Seconds within which a rollout must end after a laptop has fallen silent: three keep-alives of 15 s, and the rest."""
+BEYOND_DETECTION = 60 + 120
+"""Seconds within which a rollout must end after a laptop has fallen silent: the fourth keep-alive after 15 s each ends
+the session, and then a controller with much to do needs its time. TCP alone would take a quarter of an hour."""
 
 SILENCE_SECONDS = int(os.environ.get("SILENCE", "0"))
 """How much longer a silent laptop stays so; SILENCE=3600 is the hour of those who have it."""
@@ -46,9 +49,16 @@ pytestmark = NEEDS_LAB
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     with an_admin(tmp_path_factory.mktemp("project"), name="flt", addresses="10.94.0.128/25") as person:
-        want(person)
         person.furnish(LAPTOPS, models=MODELS)
         yield person
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(admin: Admin, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test begins with laptops at rest, and as their profiles say."""
+    mend = "sudo sh -c 'rm -f /etc/apt/apt.conf.d/99-*; dpkg --configure -a; dpkg --purge vendor-driver'"
+    with standing_alone(admin, request, mend=mend):
+        yield
 
 
 def want(admin: Admin, *, rings: str = ALL_AT_ONCE, settings: str = "") -> int:
@@ -59,27 +69,49 @@ def want(admin: Admin, *, rings: str = ALL_AT_ONCE, settings: str = "") -> int:
     want_parameter(admin, value)
     layer = admin.root / f"profiles/devices/{SLOW}.yml"
     layer.parent.mkdir(exist_ok=True)
-    layer.write_text(f"software: {{tree: {'present' if value % 2 else 'absent'}}}\n")
+    there = admin.on(SLOW, "ls /usr/bin/tree", check=False)
+    layer.write_text(f"software: {{tree: {'absent' if there else 'present'}}}\n")
     return value
 
 
+HOLD = 'DPkg::Pre-Invoke {"touch /run/middle; while [ -e /run/middle ]; do sleep 0.1; done";};'
+"""Lets apt wait before it begins dpkg, until the mark is taken away (apt.conf(5))."""
+
+
 @contextmanager
-def made_slow(admin: Admin, seconds: float) -> Iterator[None]:
-    """Let apt wait on the slow laptop before it begins dpkg (apt.conf(5))."""
-    hook = f'DPkg::Pre-Invoke {{"touch /run/middle; sleep {seconds}";}};'
-    admin.on(SLOW, f"echo '{hook}' | sudo tee /etc/apt/apt.conf.d/99-slow; sudo rm -f /run/middle")
+def held(admin: Admin) -> Iterator[None]:
+    """Hold the next one up who works on packages of the slow laptop, until it is let go."""
+    admin.on(SLOW, f"echo '{HOLD}' | sudo tee /etc/apt/apt.conf.d/99-hold; sudo rm -f /run/middle")
     try:
         yield
     finally:
-        admin.on(SLOW, "sudo rm -f /etc/apt/apt.conf.d/99-slow")
+        let_go(admin)
+
+
+def let_go(admin: Admin, *, after: str = "") -> None:
+    """Let apt go on; `after` so many seconds the laptop does so by itself."""
+    later = f"systemd-run --quiet --on-active={after}" if after else ""
+    admin.on(SLOW, f"sudo rm -f /etc/apt/apt.conf.d/99-hold; sudo {later} rm -f /run/middle")
 
 
 def wait_for_the_middle(admin: Admin) -> None:
     """Until the slow laptop is at work."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while admin.on(SLOW, "ls /run/middle", check=False) == "":
         assert time.monotonic() < deadline, admin.log.read_text()
         time.sleep(0.2)
+
+
+@contextmanager
+def in_the_middle(admin: Admin) -> Iterator[subprocess.Popen[bytes]]:
+    """A rollout that has come to the slow laptop, which is held up."""
+    with held(admin), admin.begin("rollout", "--all", "--yes") as running:
+        wait_for_the_middle(admin)
+        yield running
+
+
+APPLY = "'^/usr/bin/python3 -I -S -$'"
+"""The device program among the processes of a laptop (pgrep(1))."""
 
 
 def verdict(admin: Admin, laptop: str) -> str:
@@ -107,11 +139,11 @@ def bring_to_an_end(admin: Admin, value: int) -> None:
 def test_after_a_signal_the_laptop_at_work_finishes_and_nothing_new_begins(admin: Admin, number: signal.Signals):
     before = parameters(admin)
     value = want(admin, rings=SLOW_FIRST)
-    with made_slow(admin, 4):
-        running = admin.begin("rollout", "--all", "--yes")
-        wait_for_the_middle(admin)
+    with in_the_middle(admin) as running:
         running.send_signal(number)
-        assert running.wait(timeout=120) == 128 + number, admin.log.read_text()
+        wait_until_heard(admin, number)
+        let_go(admin)
+        assert running.wait(timeout=300) == 128 + number, admin.log.read_text()
     row = admin.newest_rollout()
     assert row
     assert (row.state, row.counts) == (RolloutState.INTERRUPTED, {"changed": 2})
@@ -124,21 +156,30 @@ def test_after_a_signal_the_laptop_at_work_finishes_and_nothing_new_begins(admin
     assert parameters(admin) == everywhere(admin, value)
 
 
+def wait_until_heard(admin: Admin, number: signal.Signals) -> None:
+    """Until mvpc has said that it heeds the signal."""
+    eventually(admin.log.read_text, f"mvpc: {number.name}: laptops that are being worked on finish")
+
+
 def test_a_second_signal_ends_mvpc_at_once_and_the_laptop_finishes_by_itself(admin: Admin):
     value = want(admin, rings=SLOW_FIRST)
-    with made_slow(admin, 6):
-        running = admin.begin("rollout", "--all", "--yes")
-        wait_for_the_middle(admin)
-        for _ in range(2):
-            running.send_signal(signal.SIGTERM)
-            time.sleep(1.2)
-        assert running.wait(timeout=60) == 143
+    with in_the_middle(admin) as running:
+        running.send_signal(signal.SIGTERM)
+        wait_until_heard(admin, signal.SIGTERM)
+        time.sleep(1.2)  # sooner it would be the same signal, sent twice
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=300) == 143, admin.log.read_text()
         row = admin.newest_rollout()
         assert row
         assert row.state is RolloutState.INTERRUPTED
         assert SLOW not in {result["device"] for result in admin.json("rollout", "show", str(row.id))["results"]}
         assert f"Next: mvpc rollout resume {row.id}" in admin.log.read_text()
-        admin.mvpc("rollout", "resume", str(row.id))  # waits for the laptop, which is still at it
+        with admin.begin("rollout", "resume", str(row.id)) as resumed:
+            eventually(
+                lambda: admin.on(SLOW, f"pgrep -fc {APPLY}"), "2"
+            )  # the one that is still at it, and the one that waits
+            let_go(admin)
+            assert resumed.wait(timeout=300) == 0, admin.log.read_text()
     assert parameters(admin) == everywhere(admin, value)
 
 
@@ -197,13 +238,15 @@ def test_wherever_the_disk_of_the_controller_runs_full_the_state_is_kept_and_the
         filler.unlink()
         for _ in range(int(os.environ.get("FILLS", "5"))):
             value = want(admin)
-            newest = admin.newest_rollout()
-            assert newest
-            running = admin.begin("rollout", "--all", "--yes")
-            with suppress(subprocess.TimeoutExpired):
-                running.wait(timeout=dice.uniform(0.3, 6))
-            fill(filler)
-            code, said = running.wait(timeout=120), admin.log.read_text()
+            newest = admin.newest_number()
+            with admin.begin("rollout", "--all", "--yes") as running:
+                if 1 in codes:
+                    with suppress(subprocess.TimeoutExpired):
+                        running.wait(timeout=dice.uniform(0.3, 6))
+                else:
+                    admin.wait_for_a_rollout(after=newest)
+                fill(filler)
+                code, said = running.wait(timeout=300), admin.log.read_text()
             codes.append(code)
             assert code in {0, 1}, said
             assert "Traceback" not in said
@@ -211,7 +254,7 @@ def test_wherever_the_disk_of_the_controller_runs_full_the_state_is_kept_and_the
             assert code == 0 or "ree some space" in said, said
             filler.unlink()
             assert_whole(admin)
-            if step := admin.next_step(newest.id):
+            if step := admin.next_step(newest):
                 admin.mvpc(*step)
             assert parameters(admin) == everywhere(admin, value), said
     assert 1 in codes, "the disk was never full in time"
@@ -267,15 +310,14 @@ def test_a_controller_that_loses_its_power_has_every_result_it_told_and_carries_
     with disk_as_a_file(admin) as disk:
         for _ in range(int(os.environ.get("POWER_CUTS", "5"))):
             value = want(admin)
-            newest = admin.newest_rollout()
-            assert newest
-            running = admin.begin("rollout", "--all", "--yes")
-            if told:
-                with suppress(subprocess.TimeoutExpired):
-                    running.wait(timeout=dice.uniform(1, 8))
-            else:
-                wait_for_a_result(admin, running)
-            cut_power(admin, running, disk)
+            newest = admin.newest_number()
+            with admin.begin("rollout", "--all", "--yes") as running:
+                if told:
+                    with suppress(subprocess.TimeoutExpired):
+                        running.wait(timeout=dice.uniform(1, 8))
+                else:
+                    wait_for_a_result(admin, running)
+                cut_power(admin, running, disk)
             assert_whole(admin)
             shown = results_shown(admin)
             row = admin.newest_rollout()
@@ -283,7 +325,7 @@ def test_a_controller_that_loses_its_power_has_every_result_it_told_and_carries_
             recorded = {each["device"] for each in admin.json("rollout", "show", str(row.id))["results"]}
             assert shown <= recorded, admin.log.read_text()
             told += len(shown)
-            if step := admin.next_step(newest.id):
+            if step := admin.next_step(newest):
                 admin.mvpc(*step)
             assert parameters(admin) == everywhere(admin, value), admin.log.read_text()
     assert told, "the power was never cut after a result"
@@ -294,13 +336,12 @@ def test_a_controller_that_loses_its_power_has_every_result_it_told_and_carries_
 
 def test_a_cable_that_is_out_for_some_seconds_does_not_matter(admin: Admin):
     value = want(admin)
-    with made_slow(admin, 5):
-        running = admin.begin("rollout", "--all", "--yes")
-        wait_for_the_middle(admin)
+    with in_the_middle(admin) as running:
+        let_go(admin, after="3")
         admin.lab.block(SLOW)
         time.sleep(10)
         admin.lab.unblock(SLOW)
-        assert running.wait(timeout=120) == 0, admin.log.read_text()
+        assert running.wait(timeout=300) == 0, admin.log.read_text()
     assert "4 changed, 4 verified, 0 failed" in admin.log.read_text()
     assert parameters(admin) == everywhere(admin, value)
 
@@ -320,10 +361,9 @@ def losing(admin: Admin, laptop: str, percent: int) -> Iterator[None]:
     subprocess.run([*inside, "-f", "-"], input=LOSSY.format(percent=percent), text=True, check=True)
     try:
         yield
-        assert (
-            "packets 0 "
-            not in subprocess.run([*inside, "list", "ruleset"], capture_output=True, text=True, check=True).stdout
-        )
+        said = subprocess.run([*inside, "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+        # One way alone may lose nothing: a laptop that was never reached said nothing.
+        assert sum(map(int, re.findall(r"packets (\d+)", said))) > 0, said
     finally:
         subprocess.run([*inside, "delete", "table", "inet", "lossy"], check=True)
 
@@ -340,9 +380,8 @@ def test_a_network_that_loses_packets_makes_nothing_fail(admin: Admin, percent: 
 
 def test_a_laptop_that_falls_silent_is_noticed_in_time_and_served_when_it_is_back(admin: Admin):
     value = want(admin)
-    with made_slow(admin, 30):
-        running = admin.begin("rollout", "--all", "--yes")
-        wait_for_the_middle(admin)
+    with in_the_middle(admin) as running:
+        let_go(admin, after="20")
         admin.lab.block(SLOW)
         try:
             assert running.wait(timeout=BEYOND_DETECTION) == 0, admin.log.read_text()
@@ -356,27 +395,24 @@ def test_a_laptop_that_falls_silent_is_noticed_in_time_and_served_when_it_is_bac
 
 
 def test_a_laptop_that_loses_its_power_in_the_middle_is_never_called_done_before_it_is(admin: Admin):
+    before = parameters(admin)[SLOW]
     value = want(admin)
-    with made_slow(admin, 30):
-        running = admin.begin("rollout", "--all", "--yes")
-        wait_for_the_middle(admin)
+    with in_the_middle(admin) as running:
         admin.lab.stop(SLOW)
         admin.lab.start(SLOW)
         assert running.wait(timeout=BEYOND_DETECTION) == 0, admin.log.read_text()
     assert "3 changed, 3 verified, 0 failed, 1 unreachable" in admin.log.read_text()
-    assert parameters(admin) == everywhere(admin, value) | {SLOW: value - 1}
+    assert parameters(admin) == everywhere(admin, value) | {SLOW: before}
     assert verdict(admin, SLOW) == "outdated"
     bring_to_an_end(admin, value)
 
 
 def test_a_laptop_that_hangs_is_given_up_after_its_time_and_the_others_do_not_wait_for_it(admin: Admin):
-    value = want(admin, settings="component_seconds = 6")
-    with made_slow(admin, 60):
-        running = admin.begin("rollout", "--all", "--yes")
-        wait_for_the_middle(admin)
-        program = "sudo kill -{} $(pgrep -f '^/usr/bin/python3 -I -S -$')"
+    value = want(admin, settings="component_seconds = 30")  # many times what the others need
+    with in_the_middle(admin) as running:
+        program = f"sudo kill -{{}} $(pgrep -f {APPLY})"
         admin.on(SLOW, program.format("STOP"))
-        assert running.wait(timeout=60) == 3, admin.log.read_text()
+        assert running.wait(timeout=300) == 3, admin.log.read_text()
         assert "3 changed, 3 verified, 1 failed" in admin.log.read_text()
         assert verdict(admin, SLOW) == "failed"
         admin.on(SLOW, program.format("KILL") + "; sudo kill -KILL $(pgrep apt-get)")
@@ -401,8 +437,8 @@ def test_a_laptop_whose_sshd_says_nothing_is_unreachable_and_the_others_are_serv
 def test_a_laptop_that_is_busy_with_packages_is_deferred_names_who_and_is_served_later(admin: Admin):
     value = want(admin)
     admin.on(SLOW, "echo 'DPkg::Lock::Timeout \"1\";' | sudo tee /etc/apt/apt.conf.d/99-patience")
-    with made_slow(admin, 15):
-        admin.on(SLOW, "sudo systemd-run --unit=somebody apt-get -q -y install --reinstall zip jq")
+    with held(admin):
+        admin.on(SLOW, "sudo systemd-run --collect --unit=somebody apt-get -q -y install --reinstall zip jq")
         wait_for_the_middle(admin)
         done = admin.json("rollout", "--all", "--yes")["rollout"]
     assert done["counts"] == {"deferred": 1, "changed": 3}
@@ -439,6 +475,7 @@ def test_a_laptop_with_a_broken_package_needs_repair_and_the_helpdesk_is_told_ho
 
 
 def test_a_profile_that_is_broken_for_one_model_harms_one_laptop_of_it_and_no_more(admin: Admin):
+    before = parameters(admin)
     value = want(admin, rings=GROWING)
     broken = [name for name, model in MODELS.items() if model == "B"]
     for name in broken:
@@ -449,5 +486,5 @@ def test_a_profile_that_is_broken_for_one_model_harms_one_laptop_of_it_and_no_mo
         for name in broken:
             admin.on(name, "sudo umount /etc/sysctl.d")
     assert (done["state"], done["counts"]["failed"]) == ("stopped", 1)
-    assert sorted(parameters(admin)[name] for name in broken) == [value - 1, value - 1]
+    assert {name: parameters(admin)[name] for name in broken} == {name: before[name] for name in broken}
     bring_to_an_end(admin, value)

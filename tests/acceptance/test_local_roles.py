@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin, standing_alone
 from tests.acceptance.driver import eventually
 
 LAPTOPS = ("lab-01", "lab-02")
@@ -27,14 +24,21 @@ TASKS = """---
     dest: /etc/printers.conf
     mode: "0644"
 """
+TEMPLATE = "server {{ printers_server }}\n"
+MOODY = """---
+- name: Bring a package
+  ansible.builtin.command: apt-get -q -y install --reinstall tree
+  changed_when: true
+"""
+PANIC = "base:\n  sysctl:\n    kernel.panic: 7\n"
 SLOW = """---
 - name: Begin
   ansible.builtin.copy:
     dest: /run/slow-begun
     content: begun
     mode: "0644"
-- name: Take a while
-  ansible.builtin.command: sleep 4
+- name: Take as long as somebody wants
+  ansible.builtin.shell: while [ -e /run/hold ]; do sleep 0.2; done
   changed_when: false
 - name: Come to an end
   ansible.builtin.copy:
@@ -64,9 +68,16 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     with an_admin(tmp_path_factory.mktemp("project"), name="roles", addresses="10.92.0.0/24") as person:
         set_profile(person, "")
         person.furnish(LAPTOPS)
-        write_role(person, tasks__main=TASKS, templates__printers="server {{ printers_server }}\n")
+        write_role(person, tasks__main=TASKS, templates__printers=TEMPLATE)
         write_role(person, meta__argument_specs=SPECS, tasks__remove=REMOVE)
         yield person
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(admin: Admin, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test begins with laptops at rest, and as their profiles say."""
+    with standing_alone(admin, request, mend="sudo rm -f /etc/apt/apt.conf.d/99-slow"):
+        yield
 
 
 def write_role(admin: Admin, role: str = "printers", **files: str) -> None:
@@ -87,8 +98,14 @@ def choose(admin: Admin, server: str = "cups.mv.example", extra: str = "") -> No
     set_profile(admin, f"local:\n  printers:\n    variables:\n      printers_server: {server}\n{extra}")
 
 
-def on_laptops(admin: Admin, path: str = CONF) -> set[str]:
-    return {admin.on(name, f"cat {path} 2>/dev/null || true").strip() for name in LAPTOPS}
+def begin_with(admin: Admin, extra: str = "") -> None:
+    """Let the laptops have the printers, and what else a test begins with, whichever tests came before it."""
+    choose(admin, extra=extra)
+    admin.mvpc("rollout", "--all", "--yes")
+
+
+def on_laptops(admin: Admin) -> set[str]:
+    return {text.strip() for text in admin.on_all(f"grep -hs ^server {CONF} || true").values()}
 
 
 def planned(admin: Admin) -> set[tuple[str, str, str]]:
@@ -106,6 +123,7 @@ def test_a_wrong_variable_is_found_before_any_laptop_is_asked(admin: Admin):
     said = admin.mvpc("profile", "check", expect=2)
     assert "profiles/authorities/zdmv.yml:4: local.printers.variables.printers_srver: unknown variable" in said
     assert "Perhaps printers_server is meant" in said
+    set_profile(admin, "")
 
 
 def test_a_role_is_rolled_out_like_every_other_component_and_then_nothing_is_left_to_do(admin: Admin):
@@ -119,24 +137,26 @@ def test_a_role_is_rolled_out_like_every_other_component_and_then_nothing_is_lef
 
 
 def test_a_changed_variable_or_file_is_a_change_of_the_plan_with_its_reason(admin: Admin):
+    begin_with(admin)
     choose(admin, "print.mv.example")
     reason = "local.printers.variables.printers_server: cups.mv.example -> print.mv.example"
     assert planned(admin) == {("local-printers", "update", reason)}
     choose(admin)
-    write_role(admin, templates__printers="# by mvpc\nserver {{ printers_server }}\n")
+    write_role(admin, templates__printers=f"# by mvpc\n{TEMPLATE}")
     assert planned(admin) == {("local-printers", "update", "role printers changed: templates/printers.j2")}
     admin.mvpc("rollout", "--all", "--yes")
-    assert on_laptops(admin) == {"# by mvpc\nserver cups.mv.example"}
+    assert set(admin.on_all(f"cat {CONF}").values()) == {"# by mvpc\nserver cups.mv.example\n"}
 
 
 def test_a_role_that_fails_fails_only_its_component_and_is_tried_again(admin: Admin):
+    begin_with(admin)
     write_role(
         admin,
         "moody",
         tasks__main="---\n- name: Look for what is not there yet\n  ansible.builtin.command: cat /etc/moody\n"
         "  changed_when: false\n",
     )
-    choose(admin, extra="  moody: {state: present}\nbase:\n  sysctl:\n    kernel.panic: 7\n")
+    choose(admin, extra=f"  moody: {{state: present}}\n{PANIC}")
     done = admin.json("rollout", "--device", "lab-01", "--yes", expect=3)["rollout"]
     outcomes = {each["component"]: each["outcome"] for each in done["results"]}
     assert outcomes == {"base": "changed", "local-moody": "failed"}
@@ -155,15 +175,12 @@ def test_a_role_that_fails_fails_only_its_component_and_is_tried_again(admin: Ad
 
 
 def test_a_role_that_finds_the_packages_locked_waits_like_a_laptop_that_sleeps(admin: Admin):
-    write_role(
-        admin,
-        "moody",
-        tasks__main="---\n- name: Bring a package\n  ansible.builtin.command: apt-get -q -y install --reinstall tree\n"
-        "  changed_when: true\n",
-    )
+    begin_with(admin, PANIC)
+    write_role(admin, "moody", tasks__main=MOODY)
+    choose(admin, extra=f"  moody: {{state: present}}\n{PANIC}")
     hook = 'DPkg::Pre-Invoke {"touch /run/middle; while [ -e /run/middle ]; do sleep 0.2; done";};'
     admin.on("lab-01", f"echo '{hook}' | sudo tee /etc/apt/apt.conf.d/99-slow")
-    admin.on("lab-01", "sudo systemd-run --unit=somebody apt-get -q -y install --reinstall tree")
+    admin.on("lab-01", "sudo systemd-run --collect --unit=somebody apt-get -q -y install --reinstall tree")
     try:
         eventually(lambda: admin.on("lab-01", "ls /run"), "middle")
         done = admin.json("rollout", "--device", "lab-01", "--yes")["rollout"]
@@ -178,18 +195,18 @@ def test_a_role_that_finds_the_packages_locked_waits_like_a_laptop_that_sleeps(a
 
 
 def test_a_controller_that_dies_in_the_middle_of_a_role_is_carried_on(admin: Admin):
+    write_role(admin, "moody", tasks__main=MOODY)
+    begin_with(admin, f"  moody: {{state: present}}\n{PANIC}")
     write_role(admin, "slow", tasks__main=SLOW)
-    choose(admin, extra="  slow: {state: present}\n  moody: {state: present}\nbase:\n  sysctl:\n    kernel.panic: 7\n")
-    argv = [sys.executable, "-m", "mvpc", "rollout", "--device", "lab-01", "--yes"]
-    process = subprocess.Popen(argv, cwd=admin.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not admin.on("lab-01", "cat /run/slow-begun 2>/dev/null || true"):
-        assert process.poll() is None
-        time.sleep(0.2)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    choose(admin, extra=f"  slow: {{state: present}}\n  moody: {{state: present}}\n{PANIC}")
+    admin.on("lab-01", "sudo touch /run/hold")
+    with admin.begin("rollout", "--device", "lab-01", "--yes") as process:
+        eventually(lambda: admin.on("lab-01", "ls /run"), "slow-begun", timeout_s=300)
+        process.kill()
     row = admin.json("rollout", "list")["rollouts"][0]
     assert row["state"] == "interrupted"
     assert ("local-slow", "repair", "the last attempt did not finish") in planned(admin)
+    admin.on("lab-01", "sudo rm /run/hold")
     admin.mvpc("rollout", "resume", str(row["id"]))
     assert admin.on("lab-01", "cat /etc/slow") == "done\n"
     admin.mvpc("rollout", "--all", "--yes")
@@ -197,7 +214,10 @@ def test_a_controller_that_dies_in_the_middle_of_a_role_is_carried_on(admin: Adm
 
 
 def test_a_role_that_nobody_names_any_more_is_taken_off(admin: Admin):
-    set_profile(admin, "base:\n  sysctl:\n    kernel.panic: 7\n")
+    for role, tasks in (("moody", MOODY), ("slow", SLOW)):
+        write_role(admin, role, tasks__main=tasks)
+    begin_with(admin, f"  slow: {{state: present}}\n  moody: {{state: present}}\n{PANIC}")
+    set_profile(admin, PANIC)
     names = ("moody", "printers", "slow")
     assert planned(admin) == {(f"local-{name}", "update", f"role {name} is taken off") for name in names}
     admin.mvpc("rollout", "--all", "--yes")
@@ -205,12 +225,13 @@ def test_a_role_that_nobody_names_any_more_is_taken_off(admin: Admin):
     assert planned(admin) == set()
     choose(admin)
     admin.mvpc("rollout", "--all", "--yes")
-    assert on_laptops(admin) == {"# by mvpc\nserver cups.mv.example"}
+    assert on_laptops(admin) == {"server cups.mv.example"}
     shutil.rmtree(admin.root / "playbooks/local/moody")
     assert planned(admin) == set()
 
 
 def test_people_who_know_ansible_run_the_same_role_without_mvpc(admin: Admin):
+    begin_with(admin)
     admin.on("lab-02", f"sudo rm {CONF}")
     program = Path(sys.executable).with_name("ansible-playbook")
     done = subprocess.run(
@@ -222,19 +243,21 @@ def test_people_who_know_ansible_run_the_same_role_without_mvpc(admin: Admin):
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert on_laptops(admin) == {"# by mvpc\nserver cups.mv.example"}
+    assert on_laptops(admin) == {"server cups.mv.example"}
     assert planned(admin) == set()
 
 
 def test_in_full_finds_what_a_role_lost_and_no_probe_can_see(admin: Admin):
+    begin_with(admin)
     admin.on("lab-02", f"sudo rm {CONF}")
     assert planned(admin) == set()
     done = admin.json("rollout", "--all", "--full", "--yes")["rollout"]
     assert done["counts"] == {"unchanged": 1, "changed": 1}
-    assert on_laptops(admin) == {"# by mvpc\nserver cups.mv.example"}
+    assert on_laptops(admin) == {"server cups.mv.example"}
 
 
 def test_the_sample_finds_nothing_where_all_is_well(admin: Admin):
+    begin_with(admin)
     sample(admin, 100)
     plan = admin.json("plan", "--all")
     assert (plan["sample"], {each["action"] for each in plan["changes"]}) == (list(LAPTOPS), {"full"})
@@ -257,8 +280,7 @@ def forge(admin: Admin, laptop: str) -> str:
 
 
 def test_the_sample_finds_a_forged_ledger_and_says_so_everywhere(admin: Admin):
-    sample(admin, 0)
-    set_profile(admin, "base:\n  sysctl:\n    kernel.panic: 7\n")
+    set_profile(admin, PANIC)
     admin.mvpc("rollout", "--all", "--yes")
     path = forge(admin, "lab-01")
     assert admin.mvpc("rollout", "--all", "--yes").count("Nothing to do: 2 devices verified") == 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin
+from mvpc.model import RolloutState
+from tests.acceptance.admin import NEEDS_LAB, Admin, an_admin, standing_alone
 from tests.acceptance.parameter import everywhere, parameters, want_parameter
 
 LAPTOPS = tuple(f"lab-{number:02}" for number in range(1, 6))
@@ -23,17 +23,11 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
         yield person
 
 
-def newest(admin: Admin) -> dict[str, object]:
-    rows = admin.json("rollout", "list")["rollouts"]
-    return dict(rows[0])
-
-
-def wait_until_running(admin: Admin, after: object) -> int:
-    deadline = time.monotonic() + 300
-    while (row := newest(admin))["id"] == after or row["state"] != "running":
-        assert time.monotonic() < deadline, admin.log.read_text()
-        time.sleep(0.2)
-    return int(str(row["id"]))
+@pytest.fixture(autouse=True)
+def nothing_is_left(admin: Admin, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test begins with laptops that are on and as their profiles say, and with the same configuration."""
+    with standing_alone(admin, request):
+        yield
 
 
 def test_the_rings_are_in_the_plan_and_every_place_can_be_explained(admin: Admin):
@@ -45,11 +39,13 @@ def test_the_rings_are_in_the_plan_and_every_place_can_be_explained(admin: Admin
 
 
 def test_a_reviewed_plan_is_rolled_out_exactly_or_refused(admin: Admin):
+    before = parameters(admin)
+    want_parameter(admin, 1)
     admin.mvpc("plan", "--all", "-o", "plan.json")
     want_parameter(admin, 2)
     said = admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
     assert "no longer fits" in said
-    assert parameters(admin) == everywhere(admin, 0)
+    assert parameters(admin) == before
     want_parameter(admin, 1)
     assert admin.json("rollout", "--plan", "plan.json", "--yes")["rollout"]["state"] == "done"
     assert parameters(admin) == everywhere(admin, 1)
@@ -57,8 +53,7 @@ def test_a_reviewed_plan_is_rolled_out_exactly_or_refused(admin: Admin):
 
 def test_above_a_number_of_devices_a_second_person_must_approve_this_very_plan(admin: Admin, monkeypatch):
     config = admin.root / "mvpc.toml"
-    before = config.read_text()
-    config.write_text(before + "[rollout]\napprove_above = 3\n")
+    config.write_text(config.read_text() + "[rollout]\napprove_above = 3\n")
     want_parameter(admin, 3)
     admin.mvpc("plan", "--all", "-o", "plan.json")
     said = admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
@@ -70,17 +65,19 @@ def test_above_a_number_of_devices_a_second_person_must_approve_this_very_plan(a
     monkeypatch.delenv("SUDO_USER")
     admin.mvpc("rollout", "--plan", "plan.json", "--yes")
     assert parameters(admin) == everywhere(admin, 3)
-    config.write_text(before)
 
 
 def test_a_broken_profile_is_stopped_in_the_pilot_ring(admin: Admin):
+    before = parameters(admin)
     ghost = (admin.root / "profiles/catalogue/tree.yml").read_text().replace("[tree]", "[no-such-package]")
     (admin.root / "profiles/catalogue/ghost.yml").write_text(ghost)
     want_parameter(admin, 4, extra="software:\n  ghost: present\n")
     done = admin.json("rollout", "--all", "--yes", expect=3)["rollout"]
     assert (done["state"], done["counts"]) == ("stopped", {"failed": 1})
     assert "1 of 1 devices failed in ring pilot" in done["reason"]
-    assert sorted(parameters(admin).values()) == [3, 3, 3, 3, 4]
+    found = parameters(admin)
+    [pilot] = [name for name in LAPTOPS if found[name] == 4]
+    assert found == before | {pilot: 4}
     want_parameter(admin, 4)
     admin.mvpc("rollout", "--all", "--yes")
     assert parameters(admin) == everywhere(admin, 4)
@@ -102,17 +99,13 @@ def test_a_laptop_that_comes_back_is_served_by_watch(admin: Admin):
 
 def test_the_second_admin_is_told_who_is_at_work(admin: Admin):
     want_parameter(admin, 7)
-    before = newest(admin)["id"]
-    # Whoever holds the lock of a laptop keeps the first rollout at work for as long.
-    admin.on("lab-01", "sudo systemd-run --quiet --unit=holder flock /var/lib/mvpc/lock sleep infinity")
-    try:
-        first = admin.begin("rollout", "--all", "--yes")
-        number = wait_until_running(admin, before)
+    before = admin.newest_number()
+    with admin.locked(), admin.begin("rollout", "--all", "--yes") as first:
+        number = admin.wait_for_a_rollout(after=before)
         said = admin.mvpc("rollout", "--device", "lab-01", "--yes", expect=1)
-    finally:
-        admin.on("lab-01", "sudo systemctl stop holder")
-    assert f"locked by rollout {number} of root since" in said
-    assert first.wait(timeout=120) == 0
+        admin.unlock()
+        assert f"locked by rollout {number} of root since" in said
+        assert first.wait(timeout=300) == 0, admin.log.read_text()
     assert parameters(admin) == everywhere(admin, 7)
 
 
@@ -121,12 +114,15 @@ def test_a_paused_rollout_rests_and_is_carried_on(admin: Admin):
     ring = '[[rollout.ring]]\nname = "ring-{0}"\npercent = {0}\n'
     config.write_text(config.read_text() + "".join(ring.format(share) for share in (20, 40, 60, 80, 100)))
     want_parameter(admin, 8)
-    before = newest(admin)["id"]
-    first = admin.begin("rollout", "--all", "--yes")
-    number = wait_until_running(admin, before)
-    admin.mvpc("rollout", "pause", str(number))
-    assert first.wait(timeout=120) == 5
-    assert newest(admin)["state"] == "paused"
-    assert sorted(parameters(admin).values()) != sorted(everywhere(admin, 8).values())
+    before = admin.newest_number()
+    with admin.locked(), admin.begin("rollout", "--all", "--yes") as first:
+        number = admin.wait_for_a_rollout(after=before)
+        admin.mvpc("rollout", "pause", str(number))
+        admin.unlock()
+        assert first.wait(timeout=300) == 5, admin.log.read_text()
+    row = admin.newest_rollout()
+    assert row
+    assert row.state is RolloutState.PAUSED
+    assert parameters(admin) != everywhere(admin, 8)
     admin.mvpc("rollout", "resume", str(number))
     assert parameters(admin) == everywhere(admin, 8)
