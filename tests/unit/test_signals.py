@@ -148,13 +148,19 @@ def test_output_that_nobody_reads_stops_patient_work_in_good_order():
 def test_a_closed_terminal_stops_patient_work_in_good_order_and_costs_no_error(tmp_path):
     report = tmp_path / "report"
     program = PATIENT.replace("MORE", "0").replace("raise", f"open({str(report)!r}, 'w').write('orderly')\nraise")
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-c", program])
-    assert os.read(terminal, 100).startswith(b"ready")
-    os.close(terminal)
-    _, status = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    terminal, inside = pty.openpty()
+    command = [
+        "setsid",
+        "--ctty",
+        sys.executable,
+        "-c",
+        program,
+    ]  # not pty.fork(): Python warns where there are threads
+    with subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside) as process:
+        os.close(inside)
+        ready = os.read(terminal, 100)
+        os.close(terminal)
+    assert (ready[:5], process.returncode) == (b"ready", 128 + signal.SIGHUP)
     assert report.read_text() == "orderly"
 
 
