@@ -39,6 +39,15 @@ bridge = "mvpc{name}"
 addresses = "{addresses}"
 """
 
+AT_NO_TIME = """sudo sh -ec '
+for name in apt-daily apt-daily-upgrade; do
+  folder=/etc/systemd/system/$name.service.d
+  mkdir -p $folder
+  printf "[Unit]\\nConditionPathExists=/never\\n" >$folder/50-at-no-time.conf
+done
+systemctl daemon-reload'"""
+"""Debian's own updates come at a time of day that no test chooses, and hold apt's locks then. Their timers stay."""
+
 _MISSING = sorted({*missing_requirements(), *images.missing_requirements()})
 NEEDS_LAB = [
     pytest.mark.lab,
@@ -169,6 +178,7 @@ class Admin:
             if device["address"]:
                 self.addresses[device["hostname"]] = device["address"]
                 self.host_keys[device["hostname"]] = device["host_key"]
+        self.on_all(AT_NO_TIME)
 
     def open_authorities(self) -> None:
         """Keep the passphrase of certificate authorities in a file, since nobody is there to type it."""
