@@ -95,14 +95,13 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def _session(leader: int, known: str) -> Iterator[int]:
     """Processes that a dead leader left in its session. A session's number is not given out again while any lives."""
-    if not known or identity(leader):
-        return
     boot, _, started = known.partition(":")
+    if not known or identity(leader) or boot != _boot():
+        return
     for folder in Path("/proc").glob("[0-9]*"):
         fields = _fields(int(folder.name))
-        if not fields or fields[0] in "ZX" or boot != _boot():
-            continue
-        if fields[3] == str(leader) and int(fields[19]) >= int(started):
+        alive = fields and fields[0] not in "ZX"
+        if alive and fields[3] == str(leader) and int(fields[19]) >= int(started):
             yield int(folder.name)
 
 
