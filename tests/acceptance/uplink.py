@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Self
 
 _IPV4, _ARP, _IPV6, _ALL = 0x0800, 0x0806, 0x86DD, 3
 _TCP, _UDP, _ICMPV6, _HOP_BY_HOP = 6, 17, 58, 0
+_RECEIVE_BUFFER_FORCE, _SOL_PACKET, _STATISTICS = 33, 263, 6
+"""SO_RCVBUFFORCE of socket(7), and PACKET_STATISTICS of packet(7), which Python does not name."""
+_ROOM = 1 << 26
+"""More than a test can send."""
 _NEIGHBOURS = {133, 135, 136, 143}
 """Router and neighbour solicitation, neighbour advertisement (RFC 4861), and who listens to which group (RFC 3810)."""
 
@@ -35,21 +39,25 @@ class Uplink:
 
     cable: str
     hardware: str
-    packets: list[Packet] = field(default_factory=list)
+    _seen: list[Packet] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
-        self._socket.bind((self.cable, 0))
-        self._socket.settimeout(0.2)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
+        # No protocol before it is bound: until then it would hear all cables.
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._socket.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER_FORCE, _ROOM)
+        self._socket.bind((self.cable, _ALL))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+        self._take()
         self._socket.close()
+
+    @property
+    def packets(self) -> list[Packet]:
+        """All until now, also those that the kernel still held."""
+        if self._socket.fileno() >= 0:
+            self._take()
+        return self._seen
 
     def beside(self, *allowed: tuple[str, int, int]) -> list[Packet]:
         """What went beside the tunnel, but for neighbour discovery and what is allowed.
@@ -59,15 +67,15 @@ class Uplink:
         """
         return [each for each in self.packets if not (each.kind in _NEIGHBOURS or _is_among(each, allowed))]
 
-    def _listen(self) -> None:
+    def _take(self) -> None:
         mine = bytes.fromhex(self.hardware.replace(":", ""))
-        while not self._over.is_set():
-            try:
-                frame = self._socket.recv(65536)
-            except TimeoutError:
-                continue
-            if frame[6:12] == mine and (found := _packet(frame)):
-                self.packets.append(found)
+        with suppress(BlockingIOError):
+            while True:
+                frame = self._socket.recv(65536, socket.MSG_DONTWAIT)
+                if frame[6:12] == mine and (found := _packet(frame)):
+                    self._seen.append(found)
+        _, lost = struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8))
+        assert not lost, f"{lost} frames found no room, so nobody knows what was in them"
 
 
 def _is_among(packet: Packet, allowed: Sequence[tuple[str, int, int]]) -> bool:
