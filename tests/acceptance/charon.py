@@ -15,6 +15,8 @@ from tests.acceptance.certificates import Certificate, issue
 
 PACKAGES = "charon-systemd strongswan-swanctl libstrongswan-standard-plugins libstrongswan-extra-plugins"
 PACKAGES += " libcharon-extra-plugins"
+INSTALL = "apt-get update -qq && apt-get -o DPkg::Lock::Timeout=600 install -yqq"
+"""The laptop's own apt may be at work, so it waits."""
 _USERLAND = "/etc/strongswan.d/charon/kernel-libipsec.conf"
 
 
@@ -36,7 +38,7 @@ class Charon:
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the container, whatever comes of it."""
-        return subprocess.run(self._argv(*argv), capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(self._argv(*argv), capture_output=True, text=True, timeout=900, check=False)
 
     def succeed(self, *argv: str) -> str:
         """The output of a command that must succeed."""
@@ -46,7 +48,7 @@ class Charon:
 
     def wait_until(self, *argv: str, says: str = "") -> str:
         """Try a command, twice a second, until it succeeds and says this; its output."""
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while (done := self.run(*argv)).returncode or says not in done.stdout:
             assert time.monotonic() < deadline, f"{argv} never said {says!r}: {done.stdout}{done.stderr}"
             time.sleep(0.5)
@@ -92,7 +94,7 @@ def a_gateway(admin: Admin, laptop: str, signed_by: Certificate, *, name: str, b
 
 def installed(admin: Admin, laptop: str) -> Charon:
     """A laptop with everything of strongSwan that tests need."""
-    admin.on(laptop, f"sudo apt-get update -qq; sudo apt-get install -yqq {PACKAGES} >/dev/null 2>&1")
+    admin.machine(laptop).succeed(f"{INSTALL} {PACKAGES}")
     return Charon(admin.machine(laptop).lab.home / f"laptops/{laptop}/root")
 
 
