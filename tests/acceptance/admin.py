@@ -209,7 +209,7 @@ class Admin:
                 )
             )
 
-    def on(self, laptop: str, command: str, *, check: bool = True, timeout_s: float = 60) -> str:
+    def on(self, laptop: str, command: str, *, check: bool = True, timeout_s: float = 900) -> str:
         """Run a command on a laptop with the system's own ssh, believing only the host key of the inventory."""
         known = self.root / f"known-{laptop}"
         known.write_text(f"{self.addresses[laptop]} {self.host_keys[laptop]}\n")

@@ -26,7 +26,7 @@ url: https://{CONTROLLER}:{PORT}/
 certificates: [/etc/mvpc/pki/lab-ca.pem]
 reach: https://{CONTROLLER}:{PORT}/health
 reach_status: [200]
-reach_seconds: 5
+reach_seconds: 60
 """
 CLOUD = """\
 name: Cloud
@@ -120,7 +120,9 @@ def test_a_reachable_service_is_told_as_such_with_the_internal_authority_of_the_
     assert "Next: Cloud: see whether its tunnel is up, then compare its name servers" in screen
 
 
-def test_the_records_say_it_without_asking_again(admin: Admin):
+def test_the_records_say_it_without_asking_again(admin: Admin, good: Certificate):
+    with service(good):
+        asked(admin)
     assert "Akte reachable (asked " in admin.mvpc("status", "lab-01")
     services = {each["name"]: each for each in admin.json("status")["services"]}
     assert (services["Akte"]["reachable"], services["Akte"]["not_reachable"]) == (1, 0)
@@ -132,7 +134,9 @@ def test_a_service_that_answers_badly_is_told_with_its_answer(admin: Admin, good
         assert ": answered 503 (asked just now)" in asked(admin)
 
 
-def test_a_stopped_service_keeps_the_time_since_which_it_is_away(admin: Admin):
+def test_a_stopped_service_keeps_the_time_since_which_it_is_away(admin: Admin, good: Certificate):
+    with service(good, status=503):
+        asked(admin)
     before = {each["name"]: each for each in admin.json("status", "lab-01")["services"]}
     assert "Akte NOT reachable since " in asked(admin)
     after = {each["name"]: each for each in admin.json("status", "lab-01")["services"]}

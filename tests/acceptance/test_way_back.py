@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,11 @@ from mvpc.device import PYTHON, component_to_dict, program, undo_source
 from mvpc.model import ComponentResult, File, HostWork, Outcome, Resource, Unit
 from tests.acceptance.admin import HEADER, NEEDS_LAB, PSK, Admin, an_admin
 from tests.acceptance.certificates import Certificate, authority, issue
-from tests.acceptance.charon import PACKAGES, with_vpn
+from tests.acceptance.charon import INSTALL, PACKAGES, with_vpn
 from tests.acceptance.mistakes import converge, mistake
 
-SECONDS = timedelta(seconds=180 + 30)
-"""Within which a laptop must be back."""
+SECONDS = 180 + 60
+"""Within which a laptop must be as before: how long it waits, and what it takes to restore things when it is busy."""
 LAPTOPS = [f"lab-0{number}" for number in range(1, 9)]
 BOTH = ("--device", "lab-01", "--device", "lab-02")
 AUTHORITY = "/etc/swanctl/x509ca/mvpc-vpn.pem"
@@ -104,7 +103,7 @@ WantedBy=multi-user.target
 KINDS = {
     "drop-all firewall": Kind(
         "lab-03",
-        "apt-get install -yqq nftables && systemctl enable --now nftables && nft add table inet mine",
+        f"{INSTALL} nftables && systemctl enable --now nftables && nft add table inet mine",
         (
             File(
                 path="/etc/nftables.conf",
@@ -117,7 +116,7 @@ KINDS = {
     ),
     "drop-all firewall that breaks the session": Kind(
         "lab-08",
-        "apt-get install -yqq nftables",
+        f"{INSTALL} nftables",
         (
             File(path="/etc/own.nft", content=DROP_ALL),
             File(path="/etc/systemd/system/own.service", content=UNIT, notify=("daemon-reload",)),
@@ -127,7 +126,7 @@ KINDS = {
     ),
     "wrong name server": Kind(
         "lab-04",
-        "apt-get install -yqq systemd-resolved && mkdir -p /etc/systemd/resolved.conf.d && "
+        f"{INSTALL} systemd-resolved && mkdir -p /etc/systemd/resolved.conf.d && "
         f"printf '{resolved(GATEWAY)}' >{RESOLVED} && systemctl restart systemd-resolved",
         (File(path=RESOLVED, content=resolved("10.115.0.99"), notify=("restart systemd-resolved.service",)),),
         "no name server of global answers any more (10.115.0.99)",
@@ -149,7 +148,7 @@ STATE = """sudo sh -c '
     nft list ruleset
     ls /etc/ssh/sshd_config.d /etc/systemd/system
     cat /etc/systemd/resolved.conf.d/*
-    ss -ltn
+    ss --no-header --listening --tcp --numeric | awk "{print \\$4}" | sort
 ' 2>&1"""
 
 
@@ -157,7 +156,6 @@ STATE = """sudo sh -c '
 class Course:
     """What came of some changes: by laptop, how it was before, where somebody looked, and what it said."""
 
-    begun: datetime
     before: Mapping[str, str]
     results: Mapping[str, ComponentResult]
 
@@ -171,16 +169,21 @@ def under_way(admin: Admin, infrastructure: None) -> Iterator[Future[Course]]:
 
 def cut_off(admin: Admin) -> Course:
     with ThreadPoolExecutor(len(KINDS)) as pool:
-        prepare = "apt-get update -qq && {}"
-        list(pool.map(lambda kind: admin.machine(kind.laptop).succeed(prepare.format(kind.before)), KINDS.values()))
+        list(pool.map(lambda kind: admin.machine(kind.laptop).succeed(kind.before), KINDS.values()))
     before = {kind.laptop: admin.on(kind.laptop, STATE) for kind in KINDS.values()}
     work = [mistake(admin, kind.laptop, *kind.change) for kind in KINDS.values()]
     return replace(course_of(admin, work), before=before)
 
 
 def course_of(admin: Admin, work: Sequence[HostWork]) -> Course:
-    begun = datetime.now(tz=UTC)
-    return Course(begun, {}, {result.device: result for result in converge(admin, work)})
+    return Course({}, {result.device: result for result in converge(admin, work)})
+
+
+def seconds_in_force(admin: Admin, laptop: str) -> float:
+    """How long a change held that was taken back: by the laptop's clock, from when it began to wait for us."""
+    until = float(admin.json("status", laptop, "--live")["facts"]["undone"]["at"])
+    told = "sudo journalctl --quiet --output=short-unix --unit=mvpc-undo-confirm.timer | grep Started | cut -d' ' -f1"
+    return until - max(begun for begun in map(float, admin.on(laptop, told).split()) if begun < until + 1)
 
 
 # --- changes of a tunnel -----------------------------------------------------------------------
@@ -213,16 +216,14 @@ def tunnels(admin: Admin, under_way: object, gateway_authority: Certificate) -> 
     raise_gateway(admin, gateway_authority)
     admin.mvpc("rollout", *BOTH, "--yes")
     for name in ("lab-01", "lab-02"):
-        admin.machine(name).wait_until_succeeds(f"ping -c1 -W2 {BEHIND}", timeout_s=90)
+        admin.machine(name).wait_until_succeeds(f"ping -c1 -W2 {BEHIND}")
 
 
 def with_userland_ipsec(admin: Admin, name: str) -> None:
     """The controller's kernel need not know ESP: charon then carries it itself, over a TUN device."""
     config = "/etc/strongswan.d/charon/kernel-libipsec.conf"
-    admin.on(
-        name,
-        f"sudo sh -ec 'apt-get update -qq; apt-get install -yqq {PACKAGES}; "
-        f'echo "kernel-libipsec {{ load = yes }}" >{config}; systemctl restart strongswan\' >/dev/null 2>&1',
+    admin.machine(name).succeed(
+        f"{INSTALL} {PACKAGES} && echo 'kernel-libipsec {{ load = yes }}' >{config} && systemctl restart strongswan"
     )
 
 
@@ -283,9 +284,8 @@ def with_a_wrong_authority(
 def test_a_wrong_gateway_is_taken_back_and_the_rollout_stops_in_the_pilot_ring(
     admin: Admin, pilot: str, with_a_wrong_authority: object
 ):
-    begun = datetime.now(tz=UTC)
     said = " ".join(admin.mvpc("rollout", *BOTH, "--yes", expect=3).split())
-    assert datetime.now(tz=UTC) - begun < SECONDS
+    assert seconds_in_force(admin, pilot) < SECONDS
     assert f"stopped: 1 of 1 devices failed in ring pilot; the limit is 2 % or 5; {pilot}, vpn: {NOT_UP}" in said
     row = admin.newest_rollout()
     assert row
@@ -303,9 +303,8 @@ def test_a_wrong_gateway_is_taken_back_and_the_rollout_stops_in_the_pilot_ring(
 def test_a_wrong_authority_of_the_gateway_is_taken_back(
     admin: Admin, with_a_wrong_authority: Future[Course], gateway_authority: Certificate
 ):
-    course = with_a_wrong_authority.result()
-    [result] = course.results.values()
-    assert result.at - course.begun < SECONDS
+    [result] = with_a_wrong_authority.result().results.values()
+    assert seconds_in_force(admin, result.device) < SECONDS
     assert (result.outcome, result.error) == (Outcome.ROLLED_BACK, NOT_UP)
     assert admin.on(result.device, f"sudo cat {AUTHORITY}") == gateway_authority.certificate.read_text()
     admin.machine(result.device).wait_until_succeeds(f"ping -c1 -W2 {BEHIND}")
@@ -339,7 +338,7 @@ def test_a_change_that_cuts_a_laptop_off_takes_itself_back_and_says_why(admin: A
     kind = KINDS[name]
     result = course.results[kind.laptop]
     assert (result.outcome, result.error) == (Outcome.ROLLED_BACK, f"taken back: {kind.reason}")
-    assert result.at - course.begun < SECONDS
+    assert seconds_in_force(admin, kind.laptop) < SECONDS
     assert admin.on(kind.laptop, STATE) == course.before[kind.laptop]
     facts = admin.json("status", kind.laptop, "--live")["facts"]
     assert (facts["unconfirmed"], facts["undone"]["components"]) == (False, ["mistake"])
@@ -370,7 +369,7 @@ def test_a_laptop_that_loses_power_before_anyone_got_in_takes_the_change_back_wh
 
 
 def await_login(admin: Admin, laptop: str, *, works: bool) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while ("yes" in admin.on(laptop, "echo yes", check=False)) is not works:
         assert time.monotonic() < deadline, f"{laptop}: logging in should {'work' if works else 'fail'}"
         time.sleep(1)

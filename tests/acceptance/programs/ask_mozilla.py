@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+WAIT_S = 300
 SCRIPT = """
 const [names] = arguments;
 const states = {0: "inactive", 1: "active", 2: "failed"};
@@ -47,7 +48,7 @@ def main(program: str, *names: str) -> None:
 
 
 def port(file: Path) -> int:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         if file.is_file() and file.read_text().strip():
             return int(file.read_text())
@@ -56,7 +57,7 @@ def port(file: Path) -> int:
 
 
 def answer(number: int, names: tuple[str, ...]) -> object:
-    with socket.create_connection(("127.0.0.1", number), 30) as connection, connection.makefile("rwb") as stream:
+    with socket.create_connection(("127.0.0.1", number), WAIT_S) as connection, connection.makefile("rwb") as stream:
         read(stream)
         call(stream, "WebDriver:NewSession", {"capabilities": {}})
         call(stream, "Marionette:SetContext", {"value": "chrome"})

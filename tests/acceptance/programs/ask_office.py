@@ -44,7 +44,7 @@ def main() -> None:
 def connected() -> Any:
     here = uno.getComponentContext()
     resolver = here.ServiceManager.createInstanceWithContext("com.sun.star.bridge.UnoUrlResolver", here)
-    for _ in range(80):
+    for _ in range(600):
         try:
             return resolver.resolve(f"uno:{ADDRESS};StarOffice.ComponentContext")
         except NoConnectException:
