@@ -145,7 +145,8 @@ def mend_switch(settings: Mapping[str, Any]) -> None:
     """Load the switch again where somebody has flushed it."""
     if settings["kill_switch"] and answer("nft", "--json", "list", "table", *TABLE) is None:
         log("the kill switch was gone; it is loaded again")
-        said("systemctl", "restart", "--", "mvpc-kill.service")  # nothing is left that a restart could open
+        # Whoever flushed it may have loaded it again by now. A restart would open it for a moment, a reload never does.
+        said("systemctl", "reload-or-restart", "--", "mvpc-kill.service")
 
 
 def trust(settings: Mapping[str, Any], devices: Sequence[str]) -> None:

@@ -76,6 +76,17 @@ for _ in range(3):
     say(socket.AF_INET, socket.SOCK_DGRAM, ("{ROUTER}", 53))
     say(socket.AF_INET, socket.SOCK_DGRAM, ("{BEHIND}", 53))
 """
+SEND = """
+import socket, time
+while True:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"hello", ("198.51.100.7", 9))
+    except OSError:
+        pass
+    time.sleep(0.001)
+"""
+BLIND_ONCE = "#!/bin/sh\nrm /usr/local/sbin/nft\nexit 1\n"
+"""An nft that does not tell what there is, the first time."""
 ROUTING = (
     "sh",
     "-c",
@@ -323,6 +334,30 @@ def test_a_switch_that_somebody_flushed_is_loaded_again(laptop: Charon):
     laptop.succeed("nft", "flush", "ruleset")
     laptop.succeed("systemctl", "restart", "nftables.service")  # its configuration begins with flush ruleset
     laptop.wait_until("nft", "list", "tables", says="table inet mvpc_kill")
+
+
+def test_a_switch_that_is_there_is_not_opened_by_a_look_that_took_it_for_gone(laptop: Charon, uplink: Uplink):
+    before = times_gone(laptop)
+    with stopped(laptop, "strongswan.service"), somebody_sending(laptop):
+        laptop.put("/usr/local/sbin/nft", BLIND_ONCE.encode(), mode=0o755)
+        look_after(laptop)
+    assert times_gone(laptop) == before + 1
+    assert uplink.beside(*TUNNEL, *MVPC) == []
+
+
+def times_gone(laptop: Charon) -> int:
+    """How often the laptop had to load its switch again."""
+    return laptop.succeed("journalctl", "--output=cat", "--identifier=mvpc-tunnel").count("was gone")
+
+
+@contextmanager
+def somebody_sending(laptop: Charon) -> Iterator[None]:
+    """All the time, so that it is seen when the switch is open for a moment."""
+    laptop.succeed("systemd-run", "--quiet", "--unit=sender", "--uid=person", "python3", "-c", SEND)
+    try:
+        yield
+    finally:
+        laptop.succeed("systemctl", "stop", "sender.service")
 
 
 def test_people_may_sign_in_to_a_network_for_a_while(admin: Admin, laptop: Charon, uplink: Uplink):

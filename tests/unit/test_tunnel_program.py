@@ -129,7 +129,7 @@ def test_a_switch_that_is_gone_is_loaded_again_and_only_where_there_shall_be_one
     tunnel.keep(settings(kill_switch=False))
     assert not laptop.did("systemctl")
     tunnel.keep(settings())
-    assert laptop.did("systemctl") == ["systemctl restart -- mvpc-kill.service"]
+    assert laptop.did("systemctl") == ["systemctl reload-or-restart -- mvpc-kill.service"]
 
 
 # --- trusted networks
