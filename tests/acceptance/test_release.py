@@ -91,7 +91,7 @@ def versions(admin: Admin) -> dict[str, str]:
 
 def update(admin: Admin, laptop: str) -> None:
     """What automatic updates do."""
-    admin.on(laptop, "sudo apt-get -qq update && sudo apt-get -qqy dist-upgrade >/dev/null 2>&1")
+    admin.on(laptop, "sudo apt-get -qq update && sudo apt-get -qqy dist-upgrade >/dev/null", timeout_s=900)
 
 
 def let_lists_age(admin: Admin, laptop: str) -> None:
@@ -197,6 +197,7 @@ def test_a_source_that_another_key_signs_is_refused_with_the_next_step(
 
 def test_a_source_that_nobody_signs_is_refused_too(admin: Admin, repository: Repository):
     repository.offer(["1.3"], None)
+    pin(admin, PILOT, "1.3")
     let_lists_age(admin, PILOT)
     said = error(admin)
     assert said.startswith(f"source http://{CONTROLLER}:{PORT}/lab is refused (The repository ")

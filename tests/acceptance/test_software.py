@@ -88,7 +88,8 @@ def choose(admin: Admin, ressort: str, layer: str) -> None:
 
 def ask(admin: Admin, program: str, *arguments: str) -> Any:
     """Run one of the programs beside this file on the laptop of WM, and read its JSON."""
-    return json.loads(admin.on(OFFICE, shlex.join(["python3", program, *arguments])).splitlines()[-1])
+    said = admin.on(OFFICE, shlex.join(["python3", program, *arguments]), timeout_s=600)
+    return json.loads(said.splitlines()[-1])
 
 
 def version_of(product: Product, there: Mapping[str, str]) -> str:
@@ -192,7 +193,8 @@ def test_thunderbird_itself_says_that_the_policies_are_active_and_locked(admin: 
 
 
 def test_libreoffice_converts_and_its_default_format_is_that_of_the_profile(admin: Admin):
-    admin.on(OFFICE, "echo Guten Tag >letter.txt && soffice --headless --convert-to pdf letter.txt >/dev/null 2>&1")
+    convert = "soffice --headless --convert-to pdf letter.txt"
+    admin.on(OFFICE, f"echo Guten Tag >letter.txt && {convert} >/dev/null 2>&1", timeout_s=600)
     assert admin.on(OFFICE, "head -c 5 letter.pdf") == "%PDF-"
     found = ask(admin, "ask_office.py")
     assert found["default_format"] == {"value": "MS Word 2007 XML", "locked": True}
@@ -262,7 +264,7 @@ def test_the_report_tells_the_exchange_once_laptops_were_asked_again(admin: Admi
 
 def test_policies_go_with_their_product(admin: Admin):
     choose(admin, "wm", "software: {qpdf: present}\n")
-    admin.on(OFFICE, "mkdir -p Akten && cp letter.pdf Akten/")
+    admin.on(OFFICE, "mkdir -p Akten && echo Guten Tag >Akten/letter.pdf")
     admin.mvpc("rollout", "--ressort", "wm", "--yes")
     gone = "/etc/firefox/policies/policies.json /etc/dconf/db/local.d/50-mvpc /etc/xdg/mimeapps.list"
     assert admin.on(OFFICE, f"ls {gone} 2>/dev/null", check=False) == ""

@@ -57,7 +57,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
         person.mvpc("device", "import", "inventory/lab.csv", "--yes")
         person.boot(1)
         person.mvpc("rollout", "--device", "lab-01", "--yes")
-        person.on("lab-01", "sudo apt-get -qq remove tree")
+        person.on("lab-01", "sudo apt-get -qq remove tree", timeout_s=600)
         yield person
 
 

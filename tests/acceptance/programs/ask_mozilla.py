@@ -78,7 +78,9 @@ def call(stream: Any, command: str, parameters: dict[str, Any]) -> Any:
 def read(stream: Any) -> Any:
     length = b""
     while not length.endswith(b":"):
-        length += stream.read(1)
+        if not (byte := stream.read(1)):
+            raise SystemExit("the program ended")
+        length += byte
     return json.loads(stream.read(int(length[:-1])))
 
 

@@ -32,5 +32,5 @@ flatpak build-export --gpg-homedir=keys --gpg-sign=flatpak@mv.example repo hello
 flatpak build-update-repo --gpg-homedir=keys --gpg-sign=flatpak@mv.example repo
 sudo systemctl is-active --quiet publish ||
   sudo systemd-run --quiet --unit=publish --working-directory="$HOME/repo" python3 -m http.server 8080
-until python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8080))' 2>/dev/null; do sleep 0.2; done
+until python3 -c 'import urllib.request as r; r.urlopen("http://127.0.0.1:8080/summary")' 2>/dev/null; do sleep 0.2; done
 $gpg --export --armor flatpak@mv.example
