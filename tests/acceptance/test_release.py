@@ -103,7 +103,7 @@ def pin(admin: Admin, laptop: str, version: str) -> None:
     """Let the laptop's own layer hold a version."""
     layer = admin.root / f"profiles/devices/{laptop}.yml"
     held = f"hello: {{state: present, version: {{debian-13: '{version}'}}}}"
-    layer.write_text(re.sub(r"hello: (?:present|\{.*\}\})", held, layer.read_text()))
+    layer.write_text(re.sub(r"hello: (?:present|\{.*?\}\})", held, layer.read_text()))
 
 
 def error(admin: Admin) -> str:
