@@ -6,6 +6,7 @@ import logging
 import socket
 import struct
 import time
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,10 +92,9 @@ def load_key(path: Path, *, now: datetime) -> paramiko.PKey:
         MvpcError: it cannot be used.
     """
     try:
-        key = paramiko.PKey.from_path(path)
-        certificate = certificate_path(path)
-        if certificate.is_file() and not outdated(certificate.read_text(encoding="ascii"), now=now):
-            key.load_certificate(str(certificate))
+        key = paramiko.PKey.from_path(path)  # takes a certificate along, also one that has run out
+        if key.public_blob and outdated(certificate_path(path).read_text(encoding="ascii"), now=now):
+            return _alone(key)
         return key
     except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as error:
         raise MvpcError(
@@ -123,12 +123,31 @@ def _log_in(
     except DistrustedError:
         raise
     except paramiko.AuthenticationException as error:
-        raise NotReachedError(Reach.REFUSED, f"{NO_LOGIN} {login.user} in") from error
+        if not _let_in_by_key(client.get_transport(), login):
+            raise NotReachedError(Reach.REFUSED, f"{NO_LOGIN} {login.user} in") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) and "host key" in str(error):
             reason = "it offers another kind of SSH host key than the inventory holds"
             raise NotReachedError(Reach.REFUSED, reason) from error
         raise NotReachedError(Reach.UNREACHABLE, f"SSH did not come up ({error})") from error
+
+
+def _let_in_by_key(transport: paramiko.Transport | None, login: Login) -> bool:
+    """Try the key without its certificate, as ssh(1) does: a laptop that is not enrolled knows no user authority."""
+    if not transport or not login.key.public_blob:
+        return False
+    try:
+        transport.auth_publickey(login.user, _alone(login.key))
+    except (paramiko.SSHException, OSError, EOFError):
+        return False
+    return True
+
+
+def _alone(key: paramiko.PKey) -> paramiko.PKey:
+    """The key without its certificate; the other one is shared by threads."""
+    alone = copy(key)
+    alone.public_blob = None
+    return alone
 
 
 def _run(client: paramiko.SSHClient, text: str, connection: socket.socket, seconds: int = ANSWER_SECONDS) -> str:
