@@ -17,8 +17,8 @@ from mvpc.editions import CertificateRules
 from mvpc.errors import MvpcError
 from mvpc.identity.keys import PublicKey, fingerprint
 from mvpc.identity.requests import read_request
-from mvpc.identity.tokens import refusal
-from mvpc.model import ROLLED_OUT_STATES, Arrival, Certificate, Device, Token, TpmRule
+from mvpc.identity.tokens import NONE_MADE, refusal
+from mvpc.model import NEXT_STATES, ROLLED_OUT_STATES, Arrival, Certificate, Device, LifeCycle, Token, TpmRule
 from mvpc.secret import Secret
 
 
@@ -142,8 +142,20 @@ def check_service(device: Device) -> None:
     if not device.is_linux:
         raise MvpcError(f"{device.os} is not managed by mvpc", where=name)
     if device.state not in ROLLED_OUT_STATES:
-        hint = f"When it is ready: mvpc device set {name} state=imaged"
+        steps = ", then ".join(f"state={state}" for state in _way_back(device.state))
+        hint = f"When it is ready: mvpc device set {name} {steps}" if steps else ""
         raise MvpcError(f"a device in state {device.state} is not enrolled", where=name, hint=hint)
+
+
+def _way_back(state: LifeCycle) -> list[LifeCycle]:
+    """The shortest way into a state in which laptops are enrolled; empty where none leads there."""
+    ways = [[following] for following in sorted(NEXT_STATES[state])]
+    while ways:
+        way = ways.pop(0)
+        if way[-1] in ROLLED_OUT_STATES:
+            return way
+        ways += [[*way, following] for following in sorted(NEXT_STATES[way[-1]] - {*way})]
+    return []
 
 
 def check_permission(applicant: Applicant, asked: KeyRequest, recorder: Recorder, *, now: datetime) -> None:
@@ -176,8 +188,9 @@ def check_place(device: Device, no_tpm: str, rule: TpmRule) -> None:
 
 
 def refused(device: Device, reason: str) -> EnrolmentError:
-    """The error that says so, with the next step."""
-    hint = f"Find out why. Then, with a new token: mvpc device token {device.hostname}"
+    """The error that says so, with the next step. A missing token needs no search for its cause."""
+    step = f"mvpc device token {device.hostname}"
+    hint = f"Make one: {step}" if reason == NONE_MADE else f"Find out why. Then, with a new token: {step}"
     return EnrolmentError(reason, where=device.hostname, hint=hint)
 
 

@@ -140,9 +140,9 @@ def _say_what_is_left(project: Project) -> None:
         say(f"handed over by {project.publish_hook}")
         return
     say(
-        "Next, so that the others refuse it: devices.crl to RADIUS servers and VPN gateways, ssh-hosts.krl to those who"
+        "Next, so that the others refuse it: devices.crl to RADIUS servers and VPN gateways, ssh-hosts.krl to those "
+        "who log in, and mvpc vpn gateway for the gateways. A publish_hook in mvpc.toml does that each time."
     )
-    say("log in, and mvpc vpn gateway for the gateways. A publish_hook in mvpc.toml does that each time.")
 
 
 def applicant_of(project: Project, device: Device, presented: Secret) -> Applicant:

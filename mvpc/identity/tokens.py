@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from mvpc.model import TOKEN_LIFE, Device, Token
 from mvpc.secret import Secret
 
+NONE_MADE = "no token was made for it"
 _BYTES = 20
 _GROUP = 4
 
@@ -37,7 +38,7 @@ def refusal(token: Token | None, presented: Secret, device: Device, ressort: str
     """
     right = hmac.compare_digest(token.hash if token else _hash(""), _hash(presented.reveal()))
     if token is None:
-        return "no token was made for it"
+        return NONE_MADE
     reasons = {
         "the token is not the one that was made for it": not right,
         "the token was used before": token.used_at is not None,

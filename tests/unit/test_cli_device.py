@@ -46,6 +46,11 @@ def hostnames(*arguments: str) -> list[str]:
     return [device["hostname"] for device in json.loads(mvpc("list", "--json", *arguments).stdout)["devices"]]
 
 
+def test_the_reason_of_a_refusal_stands_whole_in_the_history():
+    reason = "the words on its screen are not those of the key that arrived"
+    assert as_words({"enrolment": ("", f"refused: {reason}")}) == f"enrolment refused: {reason}"
+
+
 def test_two_keys_that_begin_alike_can_be_told_apart_in_what_was_changed():
     keys = [f"ssh-ed25519 {'A' * 60}first-{'B' * 10}", f"ssh-ed25519 {'A' * 60}second-{'C' * 10}"]
     assert as_words({"host_key": (keys[0], keys[1])}) == (

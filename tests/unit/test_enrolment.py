@@ -193,6 +193,25 @@ def test_what_cannot_be_enrolled_is_said_before_anything_is_used_up(fields: dict
     assert (register.used, register.recorded) == (set(), [])
 
 
+@pytest.mark.parametrize(
+    ("state", "step"),
+    [
+        (LifeCycle.DELIVERED, "mvpc device set nb-000123 state=imaged."),
+        (LifeCycle.LOST, "mvpc device set nb-000123 state=returned, then state=spare."),
+    ],
+)
+def test_the_next_step_towards_a_state_that_is_enrolled_is_one_that_the_inventory_allows(state: LifeCycle, step: str):
+    with pytest.raises(MvpcError) as refused:
+        enrol(replace(APPLICANT, device=replace(LAPTOP, state=state)), seams(FakeRegister()), says())
+    assert str(refused.value).endswith(f"When it is ready: {step}")
+
+
+def test_whoever_made_no_token_is_told_to_make_one():
+    with pytest.raises(EnrolmentError) as refused:
+        enrol(replace(APPLICANT, token=None), seams(FakeRegister()), says())
+    assert str(refused.value) == "nb-000123: no token was made for it. Make one: mvpc device token nb-000123."
+
+
 def test_enrolling_again_replaces_what_was_issued_before():
     register = FakeRegister()
     old = DEVICES.issue(LAPTOP, LAPTOP_KEY.public_key(), now=NOON - timedelta(days=10))

@@ -12,7 +12,7 @@ from mvpc.inventory.reading import Import
 from mvpc.model import DeviceEvent
 from mvpc.text import safe
 
-_LONGEST = 40
+_LONGEST = 32
 """Longer values, such as keys, are cut."""
 
 _SHOWN = 20
@@ -72,6 +72,5 @@ def _change(name: str, before: str, after: str) -> str:
 
 
 def _cut(value: str) -> str:
-    """Long values by their beginning and their end: all keys of one kind begin alike."""
-    text = safe(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 13]}…{text[-12:]}"
+    """Long words by their beginning and their end: all keys of one kind begin alike. Sentences stay whole."""
+    return " ".join(word if len(word) <= _LONGEST else f"{word[:15]}…{word[-12:]}" for word in safe(value).split(" "))
