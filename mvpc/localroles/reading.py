@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from mvpc.errors import InputError, Problem
+from mvpc.yamlfile import syntax_problem
 
 FOLDER = "playbooks/local"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -93,7 +94,11 @@ def _read(folder: Path) -> LocalRole:
         raise InputError(
             "a role here cannot depend on others: its digest would not see them", where=f"{where}/meta", hint=hint
         )
-    specs = {**_part(meta, "argument_specs"), **_part(_data(folder, files, "meta", "argument_specs"), "argument_specs")}
+    described = _data(folder, files, "meta", "argument_specs")
+    if described and "argument_specs" not in described:
+        hint = "Begin it with argument_specs, and below that main with options"
+        raise InputError("it describes no variables", where=f"{where}/meta/argument_specs.yml:1", hint=hint)
+    specs = {**_part(meta, "argument_specs"), **_part(described, "argument_specs")}
     return LocalRole(
         name=folder.name,
         files=files,
@@ -159,8 +164,7 @@ def _broken_yaml(path: Path, where: str) -> Iterator[Problem]:
         for _ in yaml.parse(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             pass
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        yield Problem(f"{where}:{line}", "this is not valid YAML")
+        yield syntax_problem(error, where)
     except (yaml.YAMLError, UnicodeDecodeError):
         yield Problem(f"{where}:1", "this is not valid YAML")
 

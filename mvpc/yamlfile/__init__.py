@@ -12,10 +12,21 @@ from pathlib import Path
 from mvpc.errors import InputError, Problem
 from mvpc.model import Source
 from mvpc.yamlfile.characters import HIDDEN, MAX_BYTES, decoded
-from mvpc.yamlfile.compose import Composer
+from mvpc.yamlfile.compose import Composer, syntax_problem
 from mvpc.yamlfile.node import MappingNode, Node, ScalarNode, SequenceNode, place_of, to_plain
 
-__all__ = ["HIDDEN", "MappingNode", "Node", "ScalarNode", "SequenceNode", "load", "parse", "place_of", "to_plain"]
+__all__ = [
+    "HIDDEN",
+    "MappingNode",
+    "Node",
+    "ScalarNode",
+    "SequenceNode",
+    "load",
+    "parse",
+    "place_of",
+    "syntax_problem",
+    "to_plain",
+]
 
 
 def load(path: Path, *, root: Path) -> Node:

@@ -39,7 +39,7 @@ class Composer:
         try:
             return self._document(yaml.parse(text, Loader=loader))
         except yaml.MarkedYAMLError as error:
-            self.problems.append(_syntax_problem(error, self.file))
+            self.problems.append(syntax_problem(error, self.file))
         except yaml.YAMLError:
             self.problems.append(Problem(f"{self.file}:1", "this is not valid YAML"))
         except _TooDeepError:
@@ -151,7 +151,10 @@ _SYNTAX = (
         re.compile("end of stream|document indicator|block mapping.*flow"),
         "a quote or bracket that opens here is never closed",
     ),
-    (re.compile("mapping values are not allowed"), "a `: ` is not allowed here; put text that holds one in quotes"),
+    (
+        re.compile("mapping values are not allowed"),
+        "a `: ` is not allowed here; check the indentation, and put text that holds one in quotes",
+    ),
     (re.compile("could not find expected ':'"), "a `:` is missing after the key"),
     (re.compile("cannot start any token"), "text that begins with this character must stand in quotes"),
     (re.compile("',' or '[]}]'"), "a comma or the closing bracket is missing"),
@@ -163,7 +166,7 @@ _SYNTAX = (
 )
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
+def syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
     """A sentence instead of the parser's words. The parser's snippet is left out, since it may hold a secret."""
     problem = error.problem or ""
     mark = error.problem_mark

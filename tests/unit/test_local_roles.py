@@ -102,6 +102,14 @@ def test_what_ansible_left_behind_does_not_count(tmp_path: Path):
     assert load_local_roles(tmp_path) == before
 
 
+def test_a_description_of_variables_under_a_misspelt_key_does_not_pass_for_none(tmp_path: Path):
+    write(tmp_path, meta__argument_specs="argument_spec: {main: {options: {printers_server: {type: str}}}}\n")
+    with pytest.raises(
+        InputError, match=r"meta/argument_specs\.yml:1: it describes no variables\. Begin it with argum"
+    ):
+        load_local_roles(tmp_path)
+
+
 def test_everything_that_is_wrong_with_roles_is_said_at_once(tmp_path: Path):
     write(tmp_path, "Printers")
     write(tmp_path, "ansible")
@@ -117,7 +125,7 @@ def test_everything_that_is_wrong_with_roles_is_said_at_once(tmp_path: Path):
         f"Printers: {name}",
         f"ansible: {name}",
         "base: mvpc has a role of this name. Rename it.",
-        "broken/handlers/main.yml:1: this is not valid YAML.",
+        "broken/handlers/main.yml:1: a quote or bracket that opens here is never closed.",
         "broken/tasks/more.yml:2: this is not valid YAML.",
         (
             "dependent/meta: a role here cannot depend on others: its digest would not see them. "
