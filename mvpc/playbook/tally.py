@@ -131,4 +131,5 @@ def _now() -> datetime:
 
 
 def _shown(text: object) -> str:
-    return safe(str(text).strip(), limit=400)
+    """On one line: Ansible's own complaints have several, such as the places where it looked for a file."""
+    return safe(" ".join(str(text).split()), limit=400)

@@ -272,6 +272,12 @@ def test_control_characters_of_a_laptop_are_made_visible_and_long_texts_are_cut(
     assert result.at.tzinfo is UTC
 
 
+def test_a_complaint_of_several_lines_becomes_one():
+    line = event("wifi", "failed", error="Could not find 'printers.j2'\nSearched in:\n\t/srv/a\n\t/srv/b")
+    [result] = taken(Tally.of([work_for("wifi")]), line)
+    assert result.error == "Could not find 'printers.j2' Searched in: /srv/a /srv/b"
+
+
 class Ansible:
     """Still runs, and has said one thing after the other."""
 

@@ -345,6 +345,11 @@ def test_without_a_terminal_every_result_is_a_line_and_failures_are_whole():
     ]
 
 
+def test_a_long_name_of_a_component_does_not_run_into_what_came_of_it():
+    changed = came(1, ("nb-000001", Outcome.CHANGED), component="local-printers")
+    assert "local-printers changed" in printed(BEGUN, begins(0, SMALL, "pilot"), changed)
+
+
 def test_at_15000_laptops_only_failures_have_lines_and_a_few_sum_up():
     lines = printed(*large()).splitlines()
     kinds = [line for line in lines if line.startswith("Ring")]

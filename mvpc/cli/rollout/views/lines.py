@@ -62,7 +62,7 @@ class PlainLines:
         first, *more = result.error.splitlines() or [_number(result)]
         style = BAD if result.outcome.is_bad else WARN if result.outcome.waits else OK
         self._say(
-            f"  {result.device:<16}{result.component:<10}{words.named(result.outcome):<13}{first}".rstrip(), style
+            f"  {result.device:<16}{result.component:<9} {words.named(result.outcome):<13}{first}".rstrip(), style
         )
         for line in more:
             self._say(f"      {line}", style)
