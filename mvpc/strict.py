@@ -72,8 +72,15 @@ class Kind:
         except ValueError:
             valid = False
         if not valid:
-            raise refuse(f"must be {self.name}", f"For example: {self.example}")
+            raise refuse(f"must be {self.name}", self._step)
         return text
+
+    @property
+    def _step(self) -> str:
+        """An example; of text with several lines how YAML wants it, since a message has one line."""
+        if "\n" in self.example:
+            return "Write | after the colon, and the lines of the text below it, indented"
+        return f"For example: {self.example}"
 
 
 def problems_of(

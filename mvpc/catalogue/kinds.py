@@ -86,7 +86,7 @@ UnitName = Annotated[str, Kind("a full name of a systemd unit", "cups.service", 
 Release = Annotated[str, Kind(f"one of {', '.join(RELEASES)}", "debian-13", f"^(?:{'|'.join(RELEASES)})$")]
 SettingName = Annotated[str, Kind("a name of a setting", "default_format", "^[a-z][a-z0-9_]{0,40}$")]
 Url = Annotated[str, Kind("an http or https address without user and password", "https://akte.mv.example/", _URL)]
-Path = Annotated[str, Kind("an absolute path without spaces and ..", "/etc/mvpc/pki/mv-ca.pem", _PATH)]
+Path = Annotated[str, Kind("an absolute path without spaces, and without .. in it", "/etc/mvpc/pki/mv-ca.pem", _PATH)]
 FilePath = Annotated[
     str, Kind("a path below /etc, /opt, /usr/share or /usr/lib", "/etc/firefox/policies/policies.json", _FILE)
 ]

@@ -118,7 +118,7 @@ Url = Annotated[
 AbsolutePath = Annotated[
     str,
     Kind(
-        "an absolute path without spaces and ..",
+        "an absolute path without spaces, and without .. in it",
         "/etc/mvpc/pki/radius-ca.pem",
         r"^(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._@+-]+)+$",
     ),

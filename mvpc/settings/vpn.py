@@ -98,7 +98,9 @@ class Vpn(StrictModel):
         ]
         if self.tunnel == "split" and not present(self.routes):
             findings.append(
-                Finding(("routes",), "a split tunnel needs routes", "Write for example: 10.0.0.0/8: present")
+                Finding(
+                    ("tunnel",), "split needs routes", "Write below vpn, for example: routes: {10.0.0.0/8: present}"
+                )
             )
         refuse_all([*findings, *self._servers_in_pool(), *self._shut_out()])
         return self

@@ -97,7 +97,7 @@ def test_a_package_source_has_the_key_that_signs_it(root: Path):
         (("suite: trixie", *ARMOURED), "components: go with a suite and not with a path"),
         (
             ("suite: ./", "key: 4EBC08362C4C42E05F353B4773A218DE9671C1F6"),
-            "1.yml:7: Base.apt.sources.own.key: must be an OpenPGP public key as text",
+            "from its BEGIN to its END line. Write | after the colon, and the lines of the text below it, indented.",
         ),
         (
             ("suite: ./", *(line.replace("PUBLIC", "PRIVATE") for line in ARMOURED)),
@@ -231,7 +231,7 @@ def test_an_incomplete_tunnel_is_refused_with_all_that_is_missing(root: Path, te
 
 def test_a_split_tunnel_needs_routes(root: Path):
     assert problems(root, TUNNEL, "vpn: {tunnel: split}") == [
-        "1.yml:1: vpn.routes: a split tunnel needs routes. Write for example: 10.0.0.0/8: present."
+        "2.yml:1: vpn.tunnel: split needs routes. Write below vpn, for example: routes: {10.0.0.0/8: present}."
     ]
     assert settings(root, TUNNEL, "vpn: {tunnel: split, routes: {10.0.0.0/8: present}}").vpn.tunnel == "split"
 
