@@ -239,7 +239,7 @@ def _show_diff(revision: str, found: dict[Difference, tuple[str, ...]], concerne
         old, new = difference.old, difference.new
         say(f"  {difference.path}  {_side(old.value, old.place)} -> {_side(new.value, new.place)}")
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        place = new.place if new.place not in {"", DEFAULT} else f"was {old.place}"
+        place = new.place if new.place not in {"", DEFAULT} or not old.place else f"was {old.place}"
         say(f"      {place}   {count(len(names), 'device')}: {', '.join(names[:_NAMED])}{more}", style=DIM)
 
 

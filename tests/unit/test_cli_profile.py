@@ -326,6 +326,16 @@ def test_diff_as_json_gives_both_places(project: Path):
     ]
 
 
+def test_diff_says_of_what_comes_along_unwritten_that_it_is_a_default(project: Path):
+    commit(project)
+    write(
+        project, "base.yml", f"{BASE}wifi: {{networks: {{lan: {{ssid: LAN, security: sae, psk: {{secret: a/b}}}}}}}}\n"
+    )
+    said = run(project, "diff").output.splitlines()
+    at = said.index("  wifi.networks.lan.priority  nothing -> 0")
+    assert said[at + 1] == "      default   3 devices: nb-000123, nb-000124, nb-000200"
+
+
 def test_diff_names_where_a_removed_setting_was(project: Path):
     commit(project)
     write(project, "base.yml", BASE.replace("software: {qpdf: present}\n", ""))
