@@ -18,7 +18,9 @@ from mvpc.cli.context import current_project, today
 from mvpc.cli.options import JsonOption
 from mvpc.cli.planning import AuthorityOption, DeviceOption, RessortOption
 from mvpc.cli.words import count
+from mvpc.errors import InputError
 from mvpc.fleet import Fleet, Selection
+from mvpc.profiles import suggestion
 
 SystemOption = Annotated[str, typer.Option("--to", help="Operating system that workplaces shall move to.")]
 AgeOption = Annotated[int, typer.Option("--max-age", min=1, help="Days after which a test does not count any more.")]
@@ -38,7 +40,10 @@ def readiness(
 ) -> None:
     """Say which workplaces cannot move because of their specialist applications, and why."""
     if not re.match(SYSTEM, system):
-        raise typer.BadParameter("--to names an operating system with its release, such as debian-13")
+        step = suggestion(system, ("debian-12", "debian-13", "ubuntu-24.04", "windows-11"))
+        raise InputError(
+            f"--to '{system}' is no operating system with its release", hint=step or "For example: debian-13"
+        )
     fleet = Fleet(current_project(), on=today())
     applications = load_applications(fleet.project.root, fleet.organisation, on=fleet.on)
     chosen = fleet.select(Selection(ressort=ressort, authority=authority, devices=tuple(device or ())))

@@ -195,3 +195,5 @@ def test_workplaces_with_an_obstacle_are_named_first_those_that_cannot_move(flee
 
 def test_a_system_that_cannot_be_meant_is_refused(fleet: Path):
     assert run(fleet, "catalogue", "readiness", "--to", "linux").exit_code == 2
+    misspelt = run(fleet, "catalogue", "readiness", "--to", "debain-13")
+    assert "--to 'debain-13' is no operating system with its release. Perhaps debian-13 is meant." in misspelt.output
