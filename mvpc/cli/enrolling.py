@@ -58,6 +58,7 @@ def enroll(laptop: str, *, words: str, new_key: bool) -> None:
     """Enrol one laptop, install what it was given, and let it prove it."""
     project = current_project()
     project.require_real()
+    authorities(project).check()
     with Reader(project.database) as reader:
         device = reader.find(laptop)
         came = next((each for each in reader.arrivals() if each.device == device.hostname), None)

@@ -263,3 +263,8 @@ def test_looking_loads_no_sqlalchemy(filled: Path):
         "assert not {'sqlmodel', 'sqlalchemy', 'alembic', 'paramiko'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, stdout=subprocess.DEVNULL)
+
+
+def test_nobody_is_asked_for_a_token_before_there_are_authorities(filled: Path):
+    said = mvpc("enroll", "nb-000042", answer="4t6l-bpgr\n").output
+    assert said == "mvpc: there are no certificate authorities yet. Make them: mvpc ca init.\n"
