@@ -280,11 +280,20 @@ def insert(disk: Path, state: Path) -> None:
     state.chmod(0o700)
 
 
+def keep(disk: Path) -> Path:
+    """A copy of the disk as it was at one moment: the kernel goes on writing to it when nobody else does."""
+    after = disk.with_suffix(".after")
+    same = False
+    while not same:
+        shutil.copyfile(disk, after)
+        same = subprocess.run(["cmp", "--silent", disk, after], check=False).returncode == 0
+    return after
+
+
 def cut_power(admin: Admin, running: subprocess.Popen[bytes], disk: Path) -> None:
     """End mvpc and keep only what has reached the disk: files that were not flushed are lost or too short."""
     running.send_signal(signal.SIGSTOP)
-    after = disk.with_suffix(".after")
-    shutil.copyfile(disk, after)
+    after = keep(disk)
     running.kill()
     running.wait()
     subprocess.run(["umount", "--lazy", admin.root / ".mvpc"], check=True)
