@@ -142,6 +142,23 @@ class Admin:
             time.sleep(0.05)
         return row.id
 
+    @contextmanager
+    def stopped(self, process: subprocess.Popen[bytes], *, after: int) -> Iterator[int]:
+        """Stop mvpc while a rollout newer than `after` waits for Ansible, at most for 5 minutes; yields its number.
+
+        It holds its laptops then, and writes nothing: stopped in the middle of that, it would keep others from it.
+        """
+        number, deadline = self.wait_for_a_rollout(after=after), time.monotonic() + 300
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")  # proc_pid_task_children(5)
+        while not children.read_text():
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGSTOP)
+        try:
+            yield number
+        finally:
+            os.killpg(process.pid, signal.SIGCONT)
+
     def waiting(self) -> set[str]:
         """The laptops that something waits for, as mvpc's own records have it."""
         with Reader(self.root / ".mvpc" / "mvpc.db") as reader:
@@ -246,19 +263,6 @@ class Admin:
         login = ["-i", str(key or self.root / ".mvpc/ssh/id_ecdsa"), f"mvpc-admin@{address}", "hostname"]
         argv = ["ssh", "-F", "none", *flags, *login]
         return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep a rollout at work on the laptops, since somebody holds their lock, until `unlock`: at most a minute."""
-        self.on_all("sudo systemd-run --quiet --unit=holder flock /var/lib/mvpc/lock sleep infinity")
-        try:
-            yield
-        finally:
-            self.unlock()
-
-    def unlock(self) -> None:
-        """Let go of the lock of all laptops, if it is held."""
-        self.on_all("sudo systemctl stop holder", check=False)
 
     def machine(self, laptop: str) -> Machine:
         """A laptop of this person's lab, in the hands of a test."""

@@ -100,10 +100,9 @@ def test_a_laptop_that_comes_back_is_served_by_watch(admin: Admin):
 def test_the_second_admin_is_told_who_is_at_work(admin: Admin):
     want_parameter(admin, 7)
     before = admin.newest_number()
-    with admin.locked(), admin.begin("rollout", "--all", "--yes") as first:
-        number = admin.wait_for_a_rollout(after=before)
-        said = admin.mvpc("rollout", "--device", "lab-01", "--yes", expect=1)
-        admin.unlock()
+    with admin.begin("rollout", "--all", "--yes") as first:
+        with admin.stopped(first, after=before) as number:
+            said = admin.mvpc("rollout", "--device", "lab-01", "--yes", expect=1)
         assert f"locked by rollout {number} of root since" in said
         assert first.wait(timeout=300) == 0, admin.log.read_text()
     assert parameters(admin) == everywhere(admin, 7)
@@ -115,10 +114,9 @@ def test_a_paused_rollout_rests_and_is_carried_on(admin: Admin):
     config.write_text(config.read_text() + "".join(ring.format(share) for share in (20, 40, 60, 80, 100)))
     want_parameter(admin, 8)
     before = admin.newest_number()
-    with admin.locked(), admin.begin("rollout", "--all", "--yes") as first:
-        number = admin.wait_for_a_rollout(after=before)
-        admin.mvpc("rollout", "pause", str(number))
-        admin.unlock()
+    with admin.begin("rollout", "--all", "--yes") as first:
+        with admin.stopped(first, after=before) as number:
+            admin.mvpc("rollout", "pause", str(number))
         assert first.wait(timeout=300) == 5, admin.log.read_text()
     row = admin.newest_rollout()
     assert row
