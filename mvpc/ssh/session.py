@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import struct
 import time
@@ -124,12 +125,19 @@ def _log_in(
         raise
     except paramiko.AuthenticationException as error:
         if not _let_in_by_key(client.get_transport(), login):
-            raise NotReachedError(Reach.REFUSED, f"{NO_LOGIN} {login.user} in") from error
+            raise _kept_out(login, error) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) and "host key" in str(error):
             reason = "it offers another kind of SSH host key than the inventory holds"
             raise NotReachedError(Reach.REFUSED, reason) from error
         raise NotReachedError(Reach.UNREACHABLE, f"SSH did not come up ({error})") from error
+
+
+def _kept_out(login: Login, error: paramiko.AuthenticationException) -> NotReachedError:
+    """A laptop that did not say no has fallen silent; paramiko calls both a failed login."""
+    if re.search("timeout|EOF", str(error)):
+        return NotReachedError(Reach.UNREACHABLE, f"SSH did not come up ({error})")
+    return NotReachedError(Reach.REFUSED, f"{NO_LOGIN} {login.user} in")
 
 
 def _let_in_by_key(transport: paramiko.Transport | None, login: Login) -> bool:

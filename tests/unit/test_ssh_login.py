@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -38,8 +38,30 @@ class Sshd(paramiko.ServerInterface):
         return AUTH_SUCCESSFUL if kind in self.accepts else AUTH_FAILED
 
 
+class GoingSshd(Sshd):
+    """A laptop that goes to sleep, or loses its network, in the middle of the log-in."""
+
+    def __init__(self, transport: paramiko.Transport, *, says_so: bool) -> None:
+        super().__init__()
+        self.transport, self.says_so = transport, says_so
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        if self.says_so:
+            self.transport.sock.close()
+        else:
+            threading.Event().wait(10)
+        return AUTH_FAILED
+
+
 @contextmanager
 def a_laptop_that_accepts(*kinds: str) -> Iterator[tuple[int, str]]:
+    """Its port and its host key."""
+    with a_laptop(lambda _: Sshd(*kinds)) as laptop:
+        yield laptop
+
+
+@contextmanager
+def a_laptop(sshd: Callable[[paramiko.Transport], Sshd]) -> Iterator[tuple[int, str]]:
     """Its port and its host key."""
     host_key = paramiko.ECDSAKey.generate(bits=384)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -47,7 +69,7 @@ def a_laptop_that_accepts(*kinds: str) -> Iterator[tuple[int, str]]:
         def serve() -> None:
             transport = paramiko.Transport(server.accept()[0])
             transport.add_server_key(host_key)
-            transport.start_server(server=Sshd(*kinds), event=threading.Event())
+            transport.start_server(server=sshd(transport), event=threading.Event())
 
         threading.Thread(target=serve, daemon=True).start()
         yield server.getsockname()[1], f"{host_key.get_name()} {host_key.get_base64()}"
@@ -87,6 +109,15 @@ def test_a_laptop_that_is_not_enrolled_lets_us_in_by_the_key_beside_the_certific
 def test_a_laptop_that_knows_neither_refuses_us(key: Path):
     with a_laptop_that_accepts() as laptop:
         assert login(key, *laptop) is Reach.REFUSED
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_laptop_that_goes_in_the_middle_of_the_login_has_not_refused_us(
+    key: Path, says_so: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("mvpc.ssh.session.GREETING_SECONDS", 1)
+    with a_laptop(lambda transport: GoingSshd(transport, says_so=says_so)) as laptop:
+        assert login(key, *laptop) is Reach.UNREACHABLE
 
 
 def test_a_certificate_that_has_run_out_is_not_shown(key: Path):
