@@ -19,7 +19,7 @@ from mvpc.cli.device.changing import change_state
 from mvpc.cli.trust import host_authority
 from mvpc.cli.words import count, local
 from mvpc.device.enrolment import KeyRequest
-from mvpc.enrolment import Applicant, EnrolmentError, Seams, enrol, enrol_arrived
+from mvpc.enrolment import Applicant, EnrolmentError, Seams, check_service, enrol, enrol_arrived
 from mvpc.errors import InputError
 from mvpc.fleet import Fleet
 from mvpc.identity.tokens import make_token
@@ -40,6 +40,7 @@ def allow(laptop: str, *, minutes: int, as_json: bool) -> None:
     authorities(project).check()
     with Reader(project.database) as reader:
         device = reader.find(laptop)
+    check_service(device)
     ressort = Fleet(project, on=today()).ressort_of(device)
     shown, kept = make_token(device, ressort, now=now(), life=timedelta(minutes=minutes))
     register(project).add_token(kept, at=now())

@@ -31,6 +31,7 @@ from mvpc.fleet import Fleet, Selection
 from mvpc.model import Plan
 from mvpc.plan import Subject
 from mvpc.planfile import made_by, to_data
+from mvpc.project import Project
 from mvpc.store.read import Reader
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -80,6 +81,13 @@ def plan(
         show_plan(made, each_device=each_device)
         for line in stale_lines(fleet, subjects):
             say(line, style=WARN)
+        if output:
+            say(f"Written to {output}. {_next_step(fleet.project, made, output)}")
+
+
+def _next_step(project: Project, made: Plan, path: Path) -> str:
+    many = project.approve_above and len({*made.devices} - {*made.sample}) > project.approve_above
+    return f"Next, somebody else: mvpc rollout approve {path}" if many else f"Next: mvpc rollout --plan {path}"
 
 
 def _write(made: Plan, path: Path) -> None:

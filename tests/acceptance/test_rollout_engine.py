@@ -41,7 +41,8 @@ def test_the_rings_are_in_the_plan_and_every_place_can_be_explained(admin: Admin
 def test_a_reviewed_plan_is_rolled_out_exactly_or_refused(admin: Admin):
     before = parameters(admin)
     want_parameter(admin, 1)
-    admin.mvpc("plan", "--all", "-o", "plan.json")
+    said = admin.mvpc("plan", "--all", "-o", "plan.json")
+    assert "Written to plan.json. Next: mvpc rollout --plan plan.json" in said
     want_parameter(admin, 2)
     said = admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
     assert "no longer fits" in said
@@ -55,7 +56,8 @@ def test_above_a_number_of_devices_a_second_person_must_approve_this_very_plan(a
     config = admin.root / "mvpc.toml"
     config.write_text(config.read_text() + "[rollout]\napprove_above = 3\n")
     want_parameter(admin, 3)
-    admin.mvpc("plan", "--all", "-o", "plan.json")
+    said = admin.mvpc("plan", "--all", "-o", "plan.json")
+    assert "Written to plan.json. Next, somebody else: mvpc rollout approve plan.json" in said
     said = admin.mvpc("rollout", "--plan", "plan.json", "--yes", expect=1)
     command = said.split("Let another person run: mvpc ")[1].split(".")[0].split()
     admin.mvpc(*command)

@@ -214,6 +214,14 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(inventory: Path):
     assert shown not in on_device("show", "nb-000123", "--json").stdout
 
 
+def test_no_token_is_made_for_a_laptop_that_would_not_be_enrolled(inventory: Path):
+    assert on_device("lost", "nb-000123", "--yes", "--reason", "left in a train").exit_code == 0
+    refused = on_device("token", "nb-000123")
+    assert (refused.exit_code, "a device in state lost is not enrolled" in refused.stderr) == (1, True)
+    with Reader(inventory / ".mvpc/mvpc.db") as reader:
+        assert reader.token("nb-000123") is None
+
+
 def test_a_new_token_makes_the_older_one_void(inventory: Path):
     on_device("token", "nb-000123")
     with Reader(inventory / ".mvpc/mvpc.db") as reader:
