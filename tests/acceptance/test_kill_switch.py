@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.admin import NEEDS_LAB, PSK, Admin, an_admin
+from tests.acceptance.admin import NEEDS_LAB, PSK, SOURCE, Admin, an_admin
 from tests.acceptance.certificates import Certificate, authority, issue
 from tests.acceptance.charon import INSTALL, Charon, a_gateway, hand_over, installed, with_vpn
-from tests.acceptance.uplink import Packet, Uplink
+from tests.acceptance.uplink import EVERYTHING, Uplink, kinds
 from tests.serving import serving
 
 pytestmark = NEEDS_LAB
@@ -57,25 +57,7 @@ HALT = "/run/halt"
 HALTED = f"[Unit]\nConditionPathExists=!{HALT}\n"
 TUNNEL = ((GATEWAY, UDP, 500), (GATEWAY, UDP, 4500))
 MVPC = ((CONTROLLER, TCP, -22), (CONTROLLER, TCP, WITNESS_PORT))
-TALK = f"""
-import socket
-def say(family, kind, target, data=b"hello"):
-    made = socket.socket(family, kind)
-    made.settimeout(0.3)
-    try:
-        made.connect(target)
-        made.send(data)
-    except OSError:
-        pass
-for _ in range(3):
-    say(socket.AF_INET, socket.SOCK_DGRAM, ("198.51.100.7", 9))
-    say(socket.AF_INET, socket.SOCK_STREAM, ("198.51.100.7", 443))
-    say(socket.AF_INET, socket.SOCK_STREAM, ("198.51.100.7", 25))
-    say(socket.AF_INET6, socket.SOCK_DGRAM, ("2001:db8:f::7", 9))
-    say(socket.AF_INET6, socket.SOCK_STREAM, ("2001:db8:f::7", 443))
-    say(socket.AF_INET, socket.SOCK_DGRAM, ("{ROUTER}", 53))
-    say(socket.AF_INET, socket.SOCK_DGRAM, ("{BEHIND}", 53))
-"""
+TALK = ("python3", "-c", (SOURCE / "tests/acceptance/programs/talk.py").read_text(), ROUTER, BEHIND)
 SEND = """
 import socket, time
 while True:
@@ -92,7 +74,6 @@ ROUTING = (
     "-c",
     "ip rule; ip route show table all; ip address; ip neighbour; sysctl net.ipv4.ip_forward; nft list ruleset",
 )
-EVERYTHING = {"v4 udp 9", "v4 tcp 443", "v4 tcp 25", "v6 udp 9", "v6 tcp 443", "v4 udp 53"}
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +148,7 @@ def listening(admin: Admin) -> Uplink:
 
 def talk(laptop: Charon) -> None:
     """Let a program on the laptop try everything: IPv4, IPv6, names of the network's own server and of ours."""
-    laptop.run("runuser", "-u", "person", "--", "python3", "-c", TALK)
+    laptop.run("runuser", "-u", "person", "--", *TALK)
 
 
 @pytest.fixture(scope="module")
@@ -193,17 +174,12 @@ def guest(laptop: Charon) -> str:
 
 def talk_inside(laptop: Charon, guest: str) -> None:
     """Let a program in a container on the laptop try everything."""
-    laptop.succeed("ip", "netns", "exec", guest, "python3", "-c", TALK)
+    laptop.succeed("ip", "netns", "exec", guest, *TALK)
 
 
 def sign_in(laptop: Charon, *, user: str = "person") -> subprocess.CompletedProcess[str]:
     """Let somebody on the laptop open the switch for a sign-in page."""
     return laptop.run("runuser", "-u", user, "--", "/usr/local/bin/mvpc-portal")
-
-
-def kinds(packets: list[Packet]) -> set[str]:
-    names = {TCP: "tcp", UDP: "udp"}
-    return {f"v{each.version} {names.get(each.protocol, each.protocol)} {each.port}" for each in packets}
 
 
 def wait_for_tunnel(laptop: Charon) -> None:
@@ -477,7 +453,7 @@ def test_a_laptop_on_which_nft_itself_fails_at_boot_lets_no_person_out_and_says_
         # Through a tunnel that is up nothing would leave in the clear.
         with left_alone(laptop), stopped(laptop, "strongswan.service"):
             with listening(admin) as uplink:
-                laptop.run("python3", "-c", TALK)  # as root
+                laptop.run(*TALK)  # as root
             assert kinds(uplink.packets) >= EVERYTHING
             with listening(admin) as uplink:
                 talk(laptop)
