@@ -5,9 +5,11 @@ One virtual machine serves all tests, in order. What they assert they ask the ot
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,12 +21,14 @@ import pytest
 
 from mvpc.lab import Gateway, Radius, Trust
 from mvpc.lab.air import ADDRESS, FOLDER
-from mvpc.lab.gateway import PAGE, WEB_NAME
+from mvpc.lab.gateway import BEHIND, PAGE, WEB_NAME
 from mvpc.lab.servers import ServerAuthority
 from mvpc.model import File, Outcome
-from tests.acceptance.admin import NEEDS_VM, PSK, Admin, an_admin
+from tests.acceptance.admin import NEEDS_VM, PSK, SOURCE, Admin, an_admin
+from tests.acceptance.charon import INSTALL, PACKAGES
 from tests.acceptance.driver import Machine, eventually, leftovers
 from tests.acceptance.mistakes import converge, mistake
+from tests.acceptance.uplink import EVERYTHING, Packet, Uplink, beside, kinds
 
 pytestmark = NEEDS_VM
 
@@ -62,6 +66,39 @@ FETCH = f"python3 -c 'import urllib.request as u; print(u.urlopen(\"http://{WEB_
 KEY = "/etc/mvpc/pki/device.key"
 BY_TPM = "openssl pkey -provider tpm2 -provider default"
 UP = "nmcli --wait 60 connection up"
+CONTROLLER, GATEWAY, TCP, UDP = "10.114.0.1", "10.114.0.2", 6, 17
+SWITCH = f"""\
+  kill_switch:
+    enabled: true
+    management: {{{CONTROLLER}/32: present}}
+    revocation_servers: {{{GATEWAY}: present}}
+"""
+TUNNEL = ((GATEWAY, UDP, 51820), (GATEWAY, UDP, 500), (GATEWAY, UDP, 4500), (GATEWAY, TCP, 80))
+"""WireGuard, IKE and ESP, and the list of revoked gateways."""
+OTHERS = ((CONTROLLER, TCP, -22), (ADDRESS, UDP, 67), ("255.255.255.255", UDP, 67))
+"""mvpc, and DHCP."""
+HALT = "/run/halt"
+HALTED = f"[Unit]\nConditionPathExists=!{HALT}\n"
+TAKEN_DOWN = {
+    "wireguard": "nmcli connection down mvpc-vpn",
+    "ikev2": "swanctl --terminate --ike mvpc --force --timeout 1",
+}
+TALK = f"""\
+set -e
+number=1
+for each in host0 cable0 wlan0; do
+  number=$((number + 1))
+  ip address replace 2001:db8:$number::11/64 dev $each nodad
+  ip neighbour replace fe80::fa lladdr 02:00:00:00:00:fa dev $each nud permanent
+  ip -6 route replace default via fe80::fa dev $each metric $number
+done
+ip neighbour replace 192.0.2.1 lladdr 02:00:00:00:00:fa dev host0 nud permanent
+ip route replace default via 192.0.2.1 dev host0 onlink metric 20000
+of() {{ echo "$1=$(cat /sys/class/net/$1/address)"; }}
+ip netns exec air python3 /srv/uplink.py $(of cable0) $(of wlan0) -- \
+  nsenter --net=/proc/1/ns/net runuser -u person -- python3 /srv/talk.py {ADDRESS} {BEHIND[1]} "" host0 cable0 wlan0
+"""
+"""Let a person's program try everything over each interface, by way of routers that pass nothing on."""
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +320,95 @@ def test_after_all_that_the_true_one_is_still_believed(admin: Admin, laptop: Mac
 
 
 @pytest.fixture(scope="module")
+def switched(admin: Admin, laptop: Machine, gateway: Gateway) -> None:
+    """The kill switch in the profile, rolled out, and a person on the laptop.
+
+    It fetches what IKEv2 needs before, since the mirror of the lab is not behind its gateway.
+    """
+    fetch = f"{INSTALL} --download-only {PACKAGES} systemd-resolved"
+    laptop.succeed(f"{fetch} && useradd --create-home person", timeout_s=1200)
+    tests = SOURCE / "tests/acceptance"
+    programs = {f"/srv/{each.name}": each.read_text() for each in (tests / "uplink.py", tests / "programs/talk.py")}
+    laptop.write_all(programs | {"/etc/systemd/system/mvpc-vpn.service.d/halt.conf": HALTED})
+    base = admin.root / "profiles/base.yml"
+    base.write_text(base.read_text().replace("  # kill_switch: {enabled: true}\n", SWITCH))
+    admin.mvpc("rollout", "--device", NAME, "--yes")
+
+
+def talk(admin: Admin, laptop: Machine) -> dict[str, list[Packet]]:
+    """Let a person's program on the laptop try everything; what left the laptop meanwhile, by interface."""
+    wifi_status(laptop, "FM-Intern")
+    [vm] = [each for each in admin.lab.list() if each.hostname == NAME]
+    network = admin.lab.network
+    with Uplink(network.cable(vm.address), network.hardware_address(vm.address)) as cable:
+        said = json.loads(laptop.succeed(TALK))
+    return {"host0": cable.packets} | {name: [Packet(**each) for each in packets] for name, packets in said.items()}
+
+
+def stray(seen: dict[str, list[Packet]]) -> dict[str, list[Packet]]:
+    """What left beside the tunnel, by interface."""
+    return {name: found for name, packets in seen.items() if (found := beside(packets, *TUNNEL, *OTHERS))}
+
+
+@contextmanager
+def gone(gateway: Gateway) -> Iterator[None]:
+    """The gateway has disappeared."""
+    plug = ["ip", "link", "set", gateway.network.cable(gateway.address)]
+    subprocess.run([*plug, "nomaster"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*plug, "master", gateway.network.bridge], check=True)
+
+
+@contextmanager
+def without_switch(laptop: Machine) -> Iterator[None]:
+    """The switch is off, and nothing looks after the tunnel meanwhile, which would load it again."""
+    laptop.succeed(f"touch {HALT}; systemctl stop mvpc-vpn.service mvpc-kill.service")
+    try:
+        yield
+    finally:
+        laptop.succeed(f"rm {HALT}; systemctl start mvpc-kill.service mvpc-vpn.service")
+
+
+def nothing_leaves_without_the_gateway(admin: Admin, laptop: Machine, gateway: Gateway, provider: str) -> None:
+    with gone(gateway):
+        assert stray(talk(admin, laptop)) == {}
+        laptop.run(TAKEN_DOWN[provider])
+        assert stray(talk(admin, laptop)) == {}
+
+
+def everything_leaves_without_the_switch(admin: Admin, laptop: Machine, gateway: Gateway, provider: str) -> None:
+    with without_switch(laptop), gone(gateway):
+        laptop.run(TAKEN_DOWN[provider])
+        seen = stray(talk(admin, laptop))
+    for interface in ("host0", "cable0", "wlan0"):
+        assert kinds(seen[interface]) >= EVERYTHING, interface
+
+
+def test_a_rollout_brings_the_kill_switch_beside_a_tunnel_that_is_up(admin: Admin, laptop: Machine, switched: None):
+    assert PAGE.strip() in laptop.wait_until_succeeds(FETCH)
+    assert "vpn up · kill switch on" in admin.mvpc("status", NAME, "--live")
+
+
+def test_with_wireguard_in_its_kernel_nothing_leaves_beside_the_tunnel(admin: Admin, laptop: Machine, switched: None):
+    assert "wireguard" in laptop.succeed("ip -details link show wg-mvpc")
+    seen = talk(admin, laptop)
+    assert stray(seen) == {}
+    assert "v4 udp 51820" in kinds(seen["host0"])
+
+
+def test_nor_when_the_wireguard_gateway_disappears(admin: Admin, laptop: Machine, gateway: Gateway, switched: None):
+    nothing_leaves_without_the_gateway(admin, laptop, gateway, "wireguard")
+
+
+def test_the_same_talk_is_seen_beside_wireguard_as_soon_as_the_switch_is_off(
+    admin: Admin, laptop: Machine, gateway: Gateway, switched: None
+):
+    everything_leaves_without_the_switch(admin, laptop, gateway, "wireguard")
+
+
+@pytest.fixture(scope="module")
 def changed(admin: Admin, laptop: Machine, gateway: Gateway) -> str:
     """A new profile, rolled out: a network less, and IKEv2 instead of WireGuard; what was said of the gateway's files.
 
@@ -318,6 +444,31 @@ def test_ikev2_carries_traffic_and_names_and_the_gateway_agrees(
     (admin.root / "known-said").write_text(gateway.swanctl("--list-sas"))
     assert "agree on 1 laptop" in admin.mvpc("vpn", "check", "known-said")
     assert gateway.latest_handshakes() == {}
+
+
+def test_with_esp_in_its_kernel_nothing_leaves_beside_the_tunnel(
+    admin: Admin, laptop: Machine, switched: None, changed: str
+):
+    assert "proto esp" in laptop.succeed("ip xfrm state")
+    seen = talk(admin, laptop)
+    assert stray(seen) == {}
+    assert "v4 udp 4500" in kinds(seen["host0"])
+
+
+def test_nor_when_the_ikev2_gateway_disappears(
+    admin: Admin, laptop: Machine, gateway: Gateway, switched: None, changed: str
+):
+    nothing_leaves_without_the_gateway(admin, laptop, gateway, "ikev2")
+
+
+def test_the_same_talk_is_seen_beside_ikev2_as_soon_as_the_switch_is_off(
+    admin: Admin, laptop: Machine, gateway: Gateway, switched: None, changed: str
+):
+    everything_leaves_without_the_switch(admin, laptop, gateway, "ikev2")
+
+
+def test_with_the_gateway_back_the_tunnel_is_up_again(laptop: Machine, switched: None, changed: str):
+    assert PAGE.strip() in laptop.wait_until_succeeds(FETCH)
 
 
 def test_the_tunnel_uses_the_key_in_the_tpm_and_no_copy(laptop: Machine, changed: str):
