@@ -46,7 +46,7 @@ test: check  ## Every test: what needs root and Debian runs where both are there
 	else echo "make test: no lab here, so only what needs none is tested"; fi
 	pytest -m "not vm" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration
 
-test-vm: venv  ## Tests with virtual machines: Wi-Fi, tunnels (root, Debian, about 12 minutes)
+test-vm: venv  ## Tests with virtual machines: Wi-Fi, tunnels (root, Debian, about 15 minutes)
 	@$(call apt-install,$(LAB_PACKAGES) $(GATEWAY_PACKAGES) $(VM_PACKAGES))
 	pytest -m vm tests/acceptance
 

@@ -229,20 +229,26 @@ pathlib.Path("{end}").touch()
 START, END = "/var/tmp/shout", "/var/tmp/shouted"
 
 
-def prepare_shout(login, laptop: Laptop, ear: socket.socket) -> None:
+def on_disk(lab: Lab, laptop: Laptop, path: str) -> Path:
+    """A file of a laptop, as the controller sees it."""
+    return lab.home / "laptops" / laptop.hostname / "root" / path.lstrip("/")
+
+
+def prepare_shout(lab: Lab, login, laptop: Laptop, ear: socket.socket) -> None:
     """Make a laptop ready to send something to this socket for two seconds, as soon as it is told to."""
+    for path in (START, END):  # root's files, which nobody else may remove there
+        on_disk(lab, laptop, path).unlink(missing_ok=True)
     ear.bind((laptop.address.rpartition(".")[0] + ".1", 0))
     ear.setblocking(False)
     address, port = ear.getsockname()
     program = shlex.quote(SHOUT.format(address=address, port=port, start=START, end=END))
-    login.run(laptop, f"rm -f {START} {END}; nohup python3 -c {program} >/dev/null 2>&1 &")
+    assert login.run(laptop, f"nohup python3 -c {program} >/dev/null 2>&1 &").returncode == 0
 
 
 def shout(lab: Lab, laptop: Laptop) -> None:
     """Tell the laptop through its disk, and wait until it has shouted: its network may be cut off."""
-    root = lab.home / "laptops" / laptop.hostname / "root"
-    (root / START.lstrip("/")).touch()
-    wait_for((root / END.lstrip("/")).exists)
+    on_disk(lab, laptop, START).touch()
+    wait_for(on_disk(lab, laptop, END).exists)
 
 
 def test_what_a_blocked_laptop_says_is_not_heard_even_when_it_looks_for_the_controller_anew(lab, laptops, login):
@@ -250,11 +256,11 @@ def test_what_a_blocked_laptop_says_is_not_heard_even_when_it_looks_for_the_cont
     laptop = laptops[1]
     inside = ["ip", "-netns", lab.network.namespace(laptop.hostname)]
     with socket.socket(type=socket.SOCK_DGRAM) as ear:
-        prepare_shout(login, laptop, ear)
+        prepare_shout(lab, login, laptop, ear)
         shout(lab, laptop)
         assert ear.recv(1) == b"!"
     with socket.socket(type=socket.SOCK_DGRAM) as ear:
-        prepare_shout(login, laptop, ear)
+        prepare_shout(lab, login, laptop, ear)
         lab.block(laptop.hostname)
         subprocess.run([*inside, "neighbour", "flush", "all"], check=True)
         shout(lab, laptop)
